@@ -1,0 +1,123 @@
+//! Opens the pools.
+
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectOptions, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait as _,
+};
+use serde::{Deserialize, Serialize};
+use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+
+use crate::config::Secret;
+
+/// Which database it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// A file.
+    Sqlite,
+    /// MySQL or MariaDB.
+    Mysql,
+    /// PostgreSQL.
+    Postgres,
+}
+
+/// How to reach the database.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseOptions {
+    /// `sqlite://…`, `mysql://…` or `postgres://…`, with the password: a secret.
+    pub url: Secret,
+    /// Connections of the pool; SQLite writes with one and reads with these.
+    pub connections_max: u32,
+    /// How long to wait for a connection.
+    pub acquire_timeout_ms: u64,
+}
+
+impl DatabaseOptions {
+    /// The defaults, for that address.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: Secret::new(url), connections_max: 16, acquire_timeout_ms: 5_000 }
+    }
+}
+
+/// The pools of one database. Clones share.
+#[derive(Clone, Debug)]
+pub struct Database {
+    writer: DatabaseConnection,
+    reader: DatabaseConnection,
+    engine: Engine,
+}
+
+impl Database {
+    /// Connects.
+    ///
+    /// # Errors
+    /// If the address is wrong or the database out of reach.
+    pub async fn connect(options: &DatabaseOptions) -> Result<Self, DbErr> {
+        let reader = sea_orm::Database::connect(connect_options(options, options.connections_max)).await?;
+        let engine = match reader.get_database_backend() {
+            DbBackend::Sqlite => Engine::Sqlite,
+            DbBackend::MySql => Engine::Mysql,
+            DbBackend::Postgres => Engine::Postgres,
+            _ => return Err(DbErr::Custom("only sqlite, mysql and postgres are supported".into())),
+        };
+        // SQLite knows one writer at a time: one connection makes them queue here instead of failing there.
+        let writer = match engine {
+            Engine::Sqlite => sea_orm::Database::connect(connect_options(options, 1)).await?,
+            Engine::Mysql | Engine::Postgres => reader.clone(),
+        };
+        Ok(Self { writer, reader, engine })
+    }
+
+    /// Which database it is.
+    pub const fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// For single statements that write.
+    pub const fn writer(&self) -> &DatabaseConnection {
+        &self.writer
+    }
+
+    /// For statements that read.
+    pub const fn reader(&self) -> &DatabaseConnection {
+        &self.reader
+    }
+
+    /// Begins a transaction that writes: READ COMMITTED, on SQLite BEGIN IMMEDIATE.
+    ///
+    /// # Errors
+    /// If no connection can be had.
+    pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        let options = match self.engine {
+            Engine::Sqlite => TransactionOptions {
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                ..Default::default()
+            },
+            Engine::Mysql | Engine::Postgres => {
+                TransactionOptions { isolation_level: Some(IsolationLevel::ReadCommitted), ..Default::default() }
+            }
+        };
+        self.writer.begin_with_options(options).await
+    }
+}
+
+fn connect_options(options: &DatabaseOptions, connections: u32) -> ConnectOptions {
+    let timeout = Duration::from_millis(options.acquire_timeout_ms);
+    let mut connect = ConnectOptions::new(options.url.expose());
+    connect
+        .max_connections(connections)
+        .connect_timeout(timeout)
+        .acquire_timeout(timeout)
+        .test_before_acquire(false)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(|sqlite| {
+            sqlite
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .foreign_keys(true)
+                .busy_timeout(Duration::from_secs(5))
+        });
+    connect
+}

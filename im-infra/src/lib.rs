@@ -1,0 +1,13 @@
+//! What GoChat's services stand on. Each module is a port or a tool that more than one service uses; only the adapters in
+//! here know Kafka, etcd, Redis or a file system, and nothing in here knows what a message means.
+
+pub mod clock;
+pub mod config;
+pub mod database;
+pub mod ids;
+pub mod lifecycle;
+pub mod mq;
+pub mod registry;
+pub mod rpc;
+pub mod session_store;
+pub mod telemetry;

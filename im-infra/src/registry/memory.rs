@@ -1,0 +1,94 @@
+//! The registry of a single process.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use super::{Instance, Registration, Registry, RegistryError, ServiceName, Slot, SlotSpace};
+use crate::ids::LeaseDeadline;
+
+/// Knows the services of this process. Clones share.
+#[derive(Clone, Default)]
+pub struct MemoryRegistry {
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    instances: HashMap<ServiceName, watch::Sender<Vec<Instance>>>,
+    slots: HashMap<SlotSpace, BTreeSet<u32>>,
+}
+
+impl MemoryRegistry {
+    fn with<R>(&self, act: impl FnOnce(&mut Shared) -> R) -> R {
+        act(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[async_trait]
+impl Registry for MemoryRegistry {
+    async fn announce(&self, instance: Instance) -> Result<Registration, RegistryError> {
+        let (service, id) = (instance.service, instance.instance.clone());
+        self.with(|shared| shared.instances.entry(service).or_default().send_modify(|list| list.push(instance)));
+        let registry = self.clone();
+        let end = OnDrop(Some(move || {
+            registry.with(|shared| {
+                shared
+                    .instances
+                    .entry(service)
+                    .or_default()
+                    .send_modify(|list| list.retain(|other| other.instance != id));
+            });
+        }));
+        Ok(Registration { _held: Box::new(end) })
+    }
+
+    fn watch(&self, service: ServiceName) -> watch::Receiver<Vec<Instance>> {
+        self.with(|shared| shared.instances.entry(service).or_default().subscribe())
+    }
+
+    async fn lease_slot(&self, space: SlotSpace, count: u32) -> Result<Slot, RegistryError> {
+        let number = self.with(|shared| {
+            let taken = shared.slots.entry(space).or_default();
+            let free = (0..count).find(|number| !taken.contains(number))?;
+            taken.insert(free);
+            Some(free)
+        });
+        let number = number.ok_or(RegistryError::NoFreeSlot(count))?;
+        let registry = self.clone();
+        let end = OnDrop(Some(move || {
+            registry.with(|shared| shared.slots.entry(space).or_default().remove(&number));
+        }));
+        Ok(Slot { number, deadline: LeaseDeadline::forever(), _held: Arc::new(end) })
+    }
+}
+
+struct OnDrop<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        if let Some(act) = self.0.take() {
+            act();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_slot_is_held_by_one_at_a_time() {
+        let registry = MemoryRegistry::default();
+        let first = registry.lease_slot(SlotSpace::Gateway, 2).await.unwrap();
+        let second = registry.lease_slot(SlotSpace::Gateway, 2).await.unwrap();
+        assert_ne!(first.number, second.number);
+        assert!(matches!(registry.lease_slot(SlotSpace::Gateway, 2).await, Err(RegistryError::NoFreeSlot(2))));
+        drop(first);
+        assert!(registry.lease_slot(SlotSpace::Gateway, 2).await.is_ok());
+    }
+}

@@ -1,0 +1,53 @@
+//! Names of metrics and of their labels, in one place. Counters get `_total`, seconds get `_seconds` from the exporter.
+
+/// Label: the topic.
+pub const TOPIC: &str = "topic";
+/// Label: the consumer group.
+pub const GROUP: &str = "group";
+/// Label: an error code of docs/errors.md.
+pub const CODE: &str = "code";
+/// Label: which of several kinds.
+pub const KIND: &str = "kind";
+/// Label: how it ended.
+pub const RESULT: &str = "result";
+
+/// Records confirmed by the queue.
+pub const MQ_PRODUCED: &str = "im.mq.produced";
+/// Records whose effect was confirmed.
+pub const MQ_CONSUMED: &str = "im.mq.consumed";
+/// Batches tried again in place.
+pub const MQ_RETRIES: &str = "im.mq.retries";
+/// Records given up.
+pub const MQ_DEAD: &str = "im.mq.dead_letters";
+/// Commits refused because the partition had moved on.
+pub const MQ_FENCED: &str = "im.mq.commits_fenced";
+
+/// Append outcomes by kind: stored, repeated, rejected, conflict, decide_again.
+pub const APPEND_OUTCOMES: &str = "im.append.outcomes";
+/// Seconds an append took.
+pub const APPEND_DURATION: &str = "im.append.duration";
+/// Appends split to find the record that violates a constraint.
+pub const APPEND_BISECTIONS: &str = "im.append.bisections";
+
+/// Commands decided, by result code.
+pub const COMMANDS_DECIDED: &str = "im.commands.decided";
+/// Seconds from a command's arrival at the gateway to its outcome's departure from logic.
+pub const COMMAND_DURATION: &str = "im.command.duration";
+
+/// Open WebSocket connections.
+pub const CONNECTIONS: &str = "im.connections";
+/// Frames received.
+pub const FRAMES_IN: &str = "im.frames.in";
+/// Frames queued for clients.
+pub const FRAMES_OUT: &str = "im.frames.out";
+/// Requests and frames refused, by code.
+pub const REFUSALS: &str = "im.refusals";
+/// Commands waiting for their outcome.
+pub const WINDOW_COMMANDS: &str = "im.window.commands";
+/// Seconds from a command's admission to its outcome.
+pub const WINDOW_DURATION: &str = "im.window.duration";
+/// Cache look-ups by cache and result.
+pub const CACHE_LOOKUPS: &str = "im.cache.lookups";
+
+/// Buckets, in seconds, for everything that should take milliseconds.
+pub const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
