@@ -11,3 +11,5 @@ pub mod registry;
 pub mod rpc;
 pub mod session_store;
 pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;

@@ -262,7 +262,7 @@ impl Worker {
             match buried {
                 Ok(()) => break,
                 Err(reason) => {
-                    self.wait(&mut waits, &Error::new(ErrorCode::Unavailable).with("reason", reason)).await?
+                    self.wait(&mut waits, &Error::new(ErrorCode::Unavailable).with("reason", reason)).await?;
                 }
             }
         }

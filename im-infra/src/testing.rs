@@ -1,0 +1,32 @@
+//! Helpers of tests: waiting for what must come true, and the infrastructure that `scripts/infra` started.
+
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+/// Waits until `check` answers, at most ten seconds.
+///
+/// # Panics
+/// If it never does; `what` says what was waited for.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut check: impl FnMut() -> F) -> T {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(found) = check().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "not within ten seconds: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The address of a part of the test infrastructure.
+///
+/// # Panics
+/// If it is not running: a test without its infrastructure fails and names the command that starts it.
+#[allow(clippy::disallowed_methods)] // the one reader of tests
+pub fn infra(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| {
+        panic!("{variable} is not set: run `scripts/infra up DIR && . DIR/env`, or all tests with `scripts/test`")
+    })
+}

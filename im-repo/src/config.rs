@@ -1,0 +1,31 @@
+//! What can be configured of im-repo.
+
+use im_infra::{
+    config::{Check, Report},
+    database::DatabaseOptions,
+};
+use serde::{Deserialize, Serialize};
+
+/// im-repo.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RepoOptions {
+    /// The database.
+    pub database: DatabaseOptions,
+}
+
+impl Check for RepoOptions {
+    fn check(&self, report: &mut Report) {
+        let known = ["sqlite:", "mysql:", "postgres:"];
+        let url = self.database.url.expose();
+        let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+        report.require(
+            known.iter().any(|prefix| url.starts_with(prefix)),
+            "repo.database.url",
+            format_args!("{scheme}:..."),
+            "sqlite:, mysql: or postgres:",
+        );
+        report.range("repo.database.connections_max", self.database.connections_max, 1..=1_000);
+        report.range("repo.database.acquire_timeout_ms", self.database.acquire_timeout_ms, 10..=60_000);
+    }
+}

@@ -1,0 +1,5 @@
+//! What an append does to a conversation, as pure functions.
+
+pub mod append;
+
+pub use append::{Known, Locked, MemberWrite, NewCursor, Plan, Row, plan};

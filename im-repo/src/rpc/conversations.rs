@@ -1,0 +1,40 @@
+//! Conversations and members.
+
+use proto::repo::{
+    HeadsRequest, HeadsResponse, ListOfRequest, ListOfResponse, MembersRequest, MembersResponse, PutCursorsRequest, PutCursorsResponse,
+    StatesRequest, StatesResponse, StoreEpochRequest, StoreEpochResponse, conversation_repo_server::ConversationRepo,
+    group_repo_server::GroupRepo,
+};
+use tonic::{Request, Response, Status, async_trait};
+
+use super::RepoRpc;
+
+#[async_trait]
+impl ConversationRepo for RepoRpc {
+    async fn states(&self, request: Request<StatesRequest>) -> Result<Response<StatesResponse>, Status> {
+        Ok(Response::new(StatesResponse { states: self.store.states(request.into_inner().queries).await? }))
+    }
+
+    async fn heads(&self, request: Request<HeadsRequest>) -> Result<Response<HeadsResponse>, Status> {
+        Ok(Response::new(HeadsResponse { heads: self.store.heads(request.get_ref()).await? }))
+    }
+
+    async fn list_of(&self, request: Request<ListOfRequest>) -> Result<Response<ListOfResponse>, Status> {
+        Ok(Response::new(self.store.list_of(request.get_ref()).await?))
+    }
+
+    async fn put_cursors(&self, request: Request<PutCursorsRequest>) -> Result<Response<PutCursorsResponse>, Status> {
+        Ok(Response::new(PutCursorsResponse { moved: self.store.put_cursors(request.into_inner().cursors).await? }))
+    }
+
+    async fn store_epoch(&self, _: Request<StoreEpochRequest>) -> Result<Response<StoreEpochResponse>, Status> {
+        Ok(Response::new(StoreEpochResponse { epoch: self.epoch.to_string() }))
+    }
+}
+
+#[async_trait]
+impl GroupRepo for RepoRpc {
+    async fn members(&self, request: Request<MembersRequest>) -> Result<Response<MembersResponse>, Status> {
+        Ok(Response::new(self.store.members(request.get_ref()).await?))
+    }
+}

@@ -1,0 +1,118 @@
+//! Read cursors: they only ever move forward.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use im_infra::{database::Engine, ids::UserId};
+use proto::{Error, repo::PutCursor};
+use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, Statement, Value};
+
+use super::{
+    Store,
+    entity::{conversation, cursor},
+};
+use crate::{domain::NewCursor, error::to_error};
+
+/// A cursor with its conversation.
+#[derive(Clone, Copy)]
+pub(super) struct CursorRow<'a> {
+    pub(super) conversation_id: &'a str,
+    pub(super) cursor: NewCursor,
+}
+
+/// Moves cursors forward, in the order of their keys so that two batches never wait in a circle.
+pub(super) async fn merge(connection: &impl ConnectionTrait, engine: Engine, rows: &[CursorRow<'_>]) -> Result<(), DbErr> {
+    // One row per key: PostgreSQL refuses to touch a row twice in one statement.
+    let mut merged: BTreeMap<(&str, UserId), (i64, i64)> = BTreeMap::new();
+    for row in rows {
+        let slot = merged.entry((row.conversation_id, row.cursor.user_id)).or_default();
+        *slot = (slot.0.max(row.cursor.read_seq), slot.1.max(row.cursor.read_msg_no));
+    }
+    if merged.is_empty() {
+        return Ok(());
+    }
+    let mut sql = "insert into cursors (conversation_id, user_id, read_seq, read_msg_no) values ".to_owned();
+    let mut values: Vec<Value> = Vec::with_capacity(merged.len() * 4);
+    for (at, ((conversation_id, user_id), (read_seq, read_msg_no))) in merged.into_iter().enumerate() {
+        sql.push_str(if at == 0 { "" } else { ", " });
+        match engine {
+            Engine::Postgres => {
+                let first = at * 4;
+                let _ = write!(sql, "(${}, ${}, ${}, ${})", first + 1, first + 2, first + 3, first + 4);
+            }
+            Engine::Mysql | Engine::Sqlite => sql.push_str("(?, ?, ?, ?)"),
+        }
+        values.extend([conversation_id.into(), user_id.into(), read_seq.into(), read_msg_no.into()]);
+    }
+    sql.push_str(match engine {
+        Engine::Mysql => {
+            " on duplicate key update read_seq = greatest(read_seq, values(read_seq)), \
+             read_msg_no = greatest(read_msg_no, values(read_msg_no))"
+        }
+        Engine::Postgres => {
+            " on conflict (conversation_id, user_id) do update set read_seq = greatest(cursors.read_seq, excluded.read_seq), \
+             read_msg_no = greatest(cursors.read_msg_no, excluded.read_msg_no)"
+        }
+        Engine::Sqlite => {
+            " on conflict (conversation_id, user_id) do update set read_seq = max(read_seq, excluded.read_seq), \
+             read_msg_no = max(read_msg_no, excluded.read_msg_no)"
+        }
+    });
+    connection.execute_raw(Statement::from_sql_and_values(connection.get_database_backend(), sql, values)).await.map(drop)
+}
+
+impl Store {
+    /// Moves cursors forward, clamped to what exists; answers those that moved.
+    ///
+    /// # Errors
+    /// `unavailable` if the database is away.
+    pub async fn put_cursors(&self, cursors: Vec<PutCursor>) -> Result<Vec<PutCursor>, Error> {
+        self.try_put_cursors(cursors).await.map_err(|error| to_error(&error))
+    }
+
+    async fn try_put_cursors(&self, cursors: Vec<PutCursor>) -> Result<Vec<PutCursor>, DbErr> {
+        let ids: Vec<&str> = cursors.iter().map(|cursor| &*cursor.conversation_id).collect();
+        let heads = conversation::Entity::find()
+            .filter(conversation::COLUMN.conversation_id.is_in(ids))
+            .all(self.database.reader())
+            .await?;
+        let heads: BTreeMap<String, i64> = heads.into_iter().map(|head| (head.conversation_id, head.last_seq)).collect();
+        let mut wanted: BTreeMap<(String, UserId), i64> = BTreeMap::new();
+        for cursor in cursors {
+            let Some(&last_seq) = heads.get(&cursor.conversation_id) else { continue };
+            let slot = wanted.entry((cursor.conversation_id, cursor.user_id)).or_default();
+            *slot = (*slot).max(cursor.read_seq.min(last_seq));
+        }
+        for held in self.cursors_of(wanted.keys()).await? {
+            if wanted.get(&(held.conversation_id.clone(), held.user_id)).is_some_and(|&seq| seq <= held.read_seq) {
+                wanted.remove(&(held.conversation_id, held.user_id));
+            }
+        }
+        wanted.retain(|_, seq| *seq > 0);
+        let places: Vec<(String, i64)> = wanted.iter().map(|((id, _), &seq)| (id.clone(), seq)).collect();
+        let entries = self.entries_at(&places).await?;
+        let msg_nos: BTreeMap<(&str, i64), i64> = entries.iter().map(|e| ((&*e.conversation_id, e.seq), e.msg_no)).collect();
+        let mut rows = Vec::with_capacity(wanted.len());
+        for ((conversation_id, user_id), &read_seq) in &wanted {
+            let read_msg_no = msg_nos.get(&(&**conversation_id, read_seq)).copied().unwrap_or(0);
+            rows.push(CursorRow { conversation_id, cursor: NewCursor { user_id: *user_id, read_seq, read_msg_no } });
+        }
+        merge(self.database.writer(), self.database.engine(), &rows).await?;
+        let moved = |((conversation_id, user_id), read_seq)| PutCursor { user_id, conversation_id, read_seq };
+        Ok(wanted.into_iter().map(moved).collect())
+    }
+
+    pub(super) async fn cursors_of(&self, keys: impl IntoIterator<Item = &(String, UserId)>) -> Result<Vec<cursor::Model>, DbErr> {
+        let mut any = Condition::any();
+        let mut asked = false;
+        for (conversation_id, user_id) in keys {
+            asked = true;
+            any = any.add(
+                Condition::all().add(cursor::Column::ConversationId.eq(&**conversation_id)).add(cursor::Column::UserId.eq(*user_id)),
+            );
+        }
+        if !asked {
+            return Ok(Vec::new());
+        }
+        cursor::Entity::find().filter(any).all(self.database.reader()).await
+    }
+}

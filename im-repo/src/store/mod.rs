@@ -1,0 +1,36 @@
+//! Statements: one file per table or operation. Nothing above this knows SQL.
+
+pub mod append;
+mod conversations;
+mod cursors;
+mod dead_letters;
+pub mod entity;
+mod entries;
+mod members;
+mod sessions;
+mod store_epoch;
+mod users;
+
+use std::sync::Arc;
+
+use im_infra::{clock::Clock, database::Database};
+
+use crate::metrics::Metrics;
+
+/// The store. Clones share.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) database: Database,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Store {
+    /// Over a database whose schema is up to date.
+    pub fn new(database: Database, clock: Clock, metrics: Metrics) -> Self {
+        Self { database, clock, metrics: Arc::new(metrics) }
+    }
+}
+
+/// Ids that one statement takes.
+pub(crate) const IDS_MAX: usize = 1_000;

@@ -1,0 +1,103 @@
+//! Users, sessions, cursors and dead letters on a real database.
+
+use proto::{
+    ErrorCode, mq,
+    repo::{
+        Accepted, AppendGroup, CreateConversation, CreateSessionRequest, CreateUserRequest, DeadLetterState, Decision, GetUsersRequest,
+        HeadsRequest, ListDeadLettersRequest, ListOfRequest, PutCursor, PutMember, RotateRequest, Session, StateChange, decision::Verdict,
+        rotate_response, state_change::Change,
+    },
+};
+
+use super::engines::{Engine, Kind, on_every_engine};
+
+on_every_engine! {
+    names_are_unique_by_their_folded_form,
+    a_refresh_secret_works_once_and_its_second_use_ends_the_session,
+    cursors_only_move_forward_and_never_past_the_log,
+    a_dead_letter_is_kept_once,
+    the_epoch_of_a_store_stays,
+}
+
+fn user(user_id: i64, name: &str) -> CreateUserRequest {
+    CreateUserRequest { user_id, name: name.into(), name_key: name.to_lowercase(), display_name: "😀".into(), ..Default::default() }
+}
+
+async fn names_are_unique_by_their_folded_form(engine: Engine) {
+    engine.store.create_user(user(1, "Alice")).await.unwrap();
+    let taken = engine.store.create_user(user(2, "aLICE")).await.unwrap_err();
+    assert_eq!(taken.code(), ErrorCode::NameTaken);
+    engine.store.create_user(user(3, "Älice")).await.unwrap();
+    let query = GetUsersRequest { user_ids: vec![3, 99], name_keys: vec!["alice".into()] };
+    let mut found: Vec<_> = engine.store.users(query).await.unwrap().into_iter().map(|user| (user.user_id, user.display_name)).collect();
+    found.sort();
+    assert_eq!(found, [(1, "😀".to_owned()), (3, "😀".to_owned())]);
+    assert_eq!(engine.store.credentials("nobody").await.unwrap().user_id, 0);
+}
+
+async fn a_refresh_secret_works_once_and_its_second_use_ends_the_session(engine: Engine) {
+    let session = Session { session_id: "s".into(), user_id: 1, expires_at_ms: i64::MAX, created_at_ms: 5, ..Default::default() };
+    engine.store.create_session(CreateSessionRequest { session: Some(session), refresh_hash: "one".into() }).await.unwrap();
+    let rotate = |hash: &'static str, next: &'static str| RotateRequest {
+        session_id: "s".into(),
+        refresh_hash: hash.into(),
+        next_hash: next.into(),
+        now_ms: 10,
+        expires_at_ms: i64::MAX,
+    };
+    let result = async |hash, next| engine.store.rotate(&rotate(hash, next)).await.unwrap().result();
+    assert_eq!(result("one", "two").await, rotate_response::Result::Rotated);
+    assert_eq!(result("one", "three").await, rotate_response::Result::Reused);
+    assert_eq!(result("two", "four").await, rotate_response::Result::Unknown, "the session has ended");
+    let revoked = engine.store.revoked_since(10).await.unwrap();
+    assert_eq!(revoked.iter().map(|session| &*session.session_id).collect::<Vec<_>>(), ["s"]);
+    assert!(engine.store.revoke(1, "", 11).await.unwrap().is_empty(), "it is not ended twice");
+}
+
+async fn cursors_only_move_forward_and_never_past_the_log(engine: Engine) {
+    let change = |change| StateChange { change: Some(change) };
+    let decisions = (1..=3).map(|number| {
+        let changes = if number == 1 {
+            vec![
+                change(Change::Create(CreateConversation { kind: 1, ..Default::default() })),
+                change(Change::PutMember(PutMember { user_id: 1, role: 1 })),
+                change(Change::PutMember(PutMember { user_id: 2, role: 1 })),
+            ]
+        } else {
+            Vec::new()
+        };
+        let accepted = Accepted { message_id: number, countable: number != 2, changes, ..Default::default() };
+        Decision { sender_id: 1, command_id: format!("c{number}"), verdict: Some(Verdict::Accepted(accepted)), ..Default::default() }
+    });
+    let group = AppendGroup { conversation_id: "d:1:2".into(), state_version: 0, decisions: decisions.collect() };
+    engine.store.append(vec![group]).await.unwrap();
+    let put = async |read_seq| {
+        let cursor = PutCursor { user_id: 2, conversation_id: "d:1:2".into(), read_seq };
+        engine.store.put_cursors(vec![cursor.clone(), cursor]).await.unwrap().into_iter().map(|moved| moved.read_seq).collect::<Vec<_>>()
+    };
+    assert_eq!(put(2).await, [2]);
+    assert_eq!(put(1).await, Vec::<i64>::new());
+    let query = ListOfRequest { user_id: 2, limit: 10, ..Default::default() };
+    let membership = engine.store.list_of(&query).await.unwrap().memberships.remove(0);
+    assert_eq!((membership.member.unwrap().read_seq, membership.read_msg_no), (2, 1));
+    assert_eq!(put(99).await, [3], "clamped to the newest entry");
+    let heads = HeadsRequest { conversation_ids: vec!["d:1:2".into(), "d:8:9".into()], last_entry: true };
+    let heads = engine.store.heads(&heads).await.unwrap();
+    assert_eq!((heads.len(), heads[0].last_msg_no, heads[0].last_entry.as_ref().unwrap().seq), (1, 2, 3));
+}
+
+async fn a_dead_letter_is_kept_once(engine: Engine) {
+    let record = mq::Dead { topic: "im.upstream.v1".into(), partition: 3, offset: 9, payload: vec![0xff, 0].into(), ..Default::default() };
+    let first = engine.store.put_dead_letter(&record).await.unwrap();
+    let second = engine.store.put_dead_letter(&record).await.unwrap();
+    assert_eq!((first.dead_letter_id, first.record.unwrap()), (second.dead_letter_id, record));
+    engine.store.mark_dead_letter(first.dead_letter_id, DeadLetterState::Dropped.into()).await.unwrap();
+    let parked = ListDeadLettersRequest { state: DeadLetterState::Parked.into(), limit: 10, after: 0 };
+    assert!(engine.store.dead_letters(&parked).await.unwrap().dead_letters.is_empty());
+    assert_eq!(engine.store.mark_dead_letter(77, 1).await.unwrap_err().code(), ErrorCode::NotFound);
+    assert_eq!(engine.store.dead_letter(77).await.unwrap_err().code(), ErrorCode::NotFound);
+}
+
+async fn the_epoch_of_a_store_stays(engine: Engine) {
+    assert_eq!(engine.store.epoch("epoch-2").await.unwrap(), "epoch-1");
+}
