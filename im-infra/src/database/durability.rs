@@ -33,11 +33,11 @@ impl Database {
         let settings = match self.engine() {
             // 2: full.
             Engine::Sqlite => {
-                vec![("synchronous", self.number("select synchronous from pragma_synchronous").await?, "2")]
+                vec![("synchronous", self.text("select cast(synchronous as text) from pragma_synchronous").await?, "2")]
             }
             Engine::Mysql => vec![(
                 "innodb_flush_log_at_trx_commit",
-                self.number("select @@innodb_flush_log_at_trx_commit").await?,
+                self.text("select cast(@@innodb_flush_log_at_trx_commit as char)").await?,
                 "1",
             )],
             Engine::Postgres => vec![
@@ -54,10 +54,6 @@ impl Database {
 
     async fn text(&self, sql: &str) -> Result<String, DbErr> {
         self.row(sql).await?.try_get_by_index(0)
-    }
-
-    async fn number(&self, sql: &str) -> Result<String, DbErr> {
-        self.row(sql).await?.try_get_by_index::<i64>(0).map(|number| number.to_string())
     }
 
     async fn row(&self, sql: &str) -> Result<sea_orm::QueryResult, DbErr> {
