@@ -158,7 +158,7 @@ export class Socket {
     try {
       await refresh(token || load()?.access_token);
     } catch (error) {
-      if (error.status === 401) return this.#on.sessionEnded(error.message);
+      if (error.status === 401 && this.#wanted) return this.#on.sessionEnded(error.message);
     }
     return this.#schedule(this.#backoff());
   }

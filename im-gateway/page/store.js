@@ -10,6 +10,8 @@ const HOLE_MAX = 200;
 export class Store {
   me;
   openId = null;
+  /** All conversations are here, so what is not here does not exist. */
+  settled = false;
   onChange = () => {};
   #conversations = new Map();
 
@@ -49,7 +51,7 @@ export class Store {
       Object.assign(chat, view, { draft: false, lastEntry, peer: view.peer ?? chat.peer });
       chat.readSeq = Math.max(readSeq, view.readSeq);
       chat.peerReadSeq = Math.max(peerReadSeq, view.peerReadSeq);
-      if (first - 1 - chat.log.high > HOLE_MAX) this.#restart(chat, first - 1);
+      this.#bridge(chat, first);
     }
     chat.base = { unread: view.unread, lastSeq: view.lastSeq, readSeq: view.readSeq, msgNo: view.lastMsgNo };
     chat.log.expect(visibleEnd(view, view.lastSeq));
@@ -60,8 +62,10 @@ export class Store {
   /** Takes entries of a conversation. Returns those that are new here; an unknown conversation starts with the first. */
   apply(id, entries) {
     if (isPersonal(id) || !entries.length) return [];
-    const chat = this.get(id) ?? this.#add({ ...EMPTY, id, kind: id.startsWith('d:') ? 'direct' : 'group', draft: true },
-      entries[0].seq - 1);
+    const first = entries[0].seq;
+    const kind = id.startsWith('d:') ? 'direct' : 'group';
+    const chat = this.get(id) ?? this.#add({ ...EMPTY, id, kind, draft: true }, first - 1);
+    this.#bridge(chat, first);
     return this.#take(chat, entries);
   }
 
@@ -115,8 +119,10 @@ export class Store {
     return chat;
   }
 
-  #restart(chat, high) {
-    chat.log = new Log(high);
+  /** Before a block that starts at `first` is taken: starts over where filling the hole would cost too much. */
+  #bridge(chat, first) {
+    if (first - 1 - chat.log.high <= HOLE_MAX) return;
+    chat.log = new Log(first - 1);
     chat.older = 'more';
   }
 

@@ -1,6 +1,7 @@
 //! What GoChat's services stand on. Each module is a port or a tool that more than one service uses; only the adapters in
 //! here know Kafka, etcd, Redis or a file system, and nothing in here knows what a message means.
 
+pub mod access_token;
 pub mod clock;
 pub mod config;
 pub mod database;

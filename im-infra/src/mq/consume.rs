@@ -34,7 +34,7 @@ pub trait Handler: Send + Sync + 'static {
 pub enum Failure {
     /// A dependency is down: wait and try again, for ever, in place.
     Transient(Error),
-    /// These records (by index) can never succeed, and nothing of the batch took effect.
+    /// These records (by index) can never succeed; they are set aside and the rest of the batch is handled again.
     Poison(Vec<(usize, Error)>),
     /// Not known which of them, or whether it passes: they are tried alone.
     Unknown(Error),

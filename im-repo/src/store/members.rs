@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use im_infra::ids::ConversationId;
 use proto::{
     Error,
     repo::{ListOfRequest, ListOfResponse, Member, Membership, MembersRequest, MembersResponse},
@@ -75,12 +76,18 @@ impl Store {
         let more = rows.len() as u64 > limit;
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let keys: Vec<_> = rows.iter().map(|row| (row.conversation_id.clone(), row.user_id)).collect();
-        let cursors = self.cursors_of(&keys).await?;
-        let read: HashMap<&str, (i64, i64)> =
-            cursors.iter().map(|cursor| (&*cursor.conversation_id, (cursor.read_seq, cursor.read_msg_no))).collect();
+        // Both sides of direct conversations in one statement.
+        let peer = |id: &str| id.parse::<ConversationId>().ok()?.peer_of(query.user_id);
+        let both = keys.iter().filter_map(|(id, _)| Some((id.clone(), peer(id)?))).chain(keys.iter().cloned());
+        let cursors = self.cursors_of(&both.collect::<Vec<_>>()).await?;
+        let read: HashMap<(&str, bool), (i64, i64)> = cursors
+            .iter()
+            .map(|cursor| ((&*cursor.conversation_id, cursor.user_id == query.user_id), (cursor.read_seq, cursor.read_msg_no)))
+            .collect();
         let memberships = rows.into_iter().map(|row| {
-            let (read_seq, read_msg_no) = read.get(&*row.conversation_id).copied().unwrap_or_default();
-            Membership { conversation_id: row.conversation_id.clone(), member: Some(to_proto(row, read_seq)), read_msg_no }
+            let (read_seq, read_msg_no) = read.get(&(&*row.conversation_id, true)).copied().unwrap_or_default();
+            let (peer_read_seq, _) = read.get(&(&*row.conversation_id, false)).copied().unwrap_or_default();
+            Membership { conversation_id: row.conversation_id.clone(), member: Some(to_proto(row, read_seq)), read_msg_no, peer_read_seq }
         });
         Ok(ListOfResponse { memberships: memberships.collect(), more })
     }

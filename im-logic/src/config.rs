@@ -1,0 +1,69 @@
+//! What can be configured of im-logic.
+
+use im_infra::{
+    config::{Check, Report, Secret},
+    mq::ConsumeOptions,
+};
+use serde::{Deserialize, Serialize};
+
+/// im-logic.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogicOptions {
+    /// Accounts and tokens.
+    pub auth: AuthOptions,
+    /// What conversations may be.
+    pub limits: ConversationLimits,
+    /// The consumer of `im.upstream`.
+    pub consume: ConsumeOptions,
+}
+
+/// Accounts and tokens.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthOptions {
+    /// The private key that signs access tokens: P-256, PKCS#8, PEM.
+    pub signing_key: Secret,
+    /// How long an access token is good.
+    pub access_ttl_ms: i64,
+    /// How long a session lives without being used.
+    pub refresh_ttl_ms: i64,
+    /// Passwords hashed at once; each takes 19 MiB and a core for a moment.
+    pub hashes_at_once: usize,
+    /// Logins that may wait for their turn.
+    pub hashes_waiting_max: usize,
+    /// Whether anyone may make an account or come as a guest.
+    pub open_registration: bool,
+}
+
+/// What conversations may be.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConversationLimits {
+    /// Bytes of a message's content, encoded.
+    pub body_bytes_max: usize,
+    /// Members of a group.
+    pub members_max: u32,
+    /// Users named by one command.
+    pub invited_max: usize,
+    /// Characters of a title or display name.
+    pub title_chars_max: usize,
+}
+
+impl Check for LogicOptions {
+    fn check(&self, report: &mut Report) {
+        let auth = &self.auth;
+        report.range("logic.auth.access_ttl_ms", auth.access_ttl_ms, 10_000..=86_400_000);
+        report.range("logic.auth.refresh_ttl_ms", auth.refresh_ttl_ms, 60_000..=31_536_000_000);
+        report.range("logic.auth.hashes_at_once", auth.hashes_at_once, 1..=64);
+        report.range("logic.auth.hashes_waiting_max", auth.hashes_waiting_max, 1..=10_000);
+        report.require(!auth.signing_key.is_empty(), "logic.auth.signing_key", "", "a P-256 private key in PKCS#8 PEM, or file:PATH");
+        let limits = &self.limits;
+        report.range("logic.limits.body_bytes_max", limits.body_bytes_max, 1..=1 << 20);
+        report.range("logic.limits.members_max", limits.members_max, 2..=100_000);
+        report.range("logic.limits.invited_max", limits.invited_max, 1..=1_000);
+        report.range("logic.limits.title_chars_max", limits.title_chars_max, 1..=255);
+        report.range("logic.consume.batch_records_max", self.consume.batch_records_max, 1..=5_000);
+        report.range("logic.consume.attempts_max", self.consume.attempts_max, 1..=100);
+    }
+}

@@ -1,0 +1,85 @@
+//! A command, parsed once at the edge of logic.
+
+use bytes::Bytes;
+use im_infra::ids::{CommandId, ConversationId, UserId};
+use proto::{Error, group, message::Content, mq};
+
+/// What a user wants to happen to a conversation.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// Who.
+    pub sender: UserId,
+    /// To what.
+    pub conversation: ConversationId,
+    /// Unique per sender and conversation.
+    pub id: CommandId,
+    /// Of the command as it came.
+    pub payload_hash: Bytes,
+    /// What.
+    pub kind: Kind,
+}
+
+/// The kinds of commands.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// Say something.
+    Send(Content),
+    /// Begin a direct conversation without saying something.
+    CreateDirect,
+    /// Make a group.
+    CreateGroup(group::CreateGroup),
+    /// Bring users in.
+    Invite(Vec<UserId>),
+    /// Come in.
+    Join,
+    /// Go.
+    Leave,
+    /// Put a user out.
+    Remove(UserId),
+    /// Be called otherwise.
+    ChangeProfile(String),
+    /// A kind of a newer version.
+    Unknown,
+}
+
+impl Command {
+    /// Parses a record's payload; cursors are no commands.
+    ///
+    /// # Errors
+    /// If an id in it is not one, which no gateway lets through.
+    pub fn parse(record: &mq::Upstream) -> Result<Self, Error> {
+        use mq::upstream::Command as Wire;
+        let sender = record.caller.as_ref().map_or(0, |caller| caller.user_id);
+        if sender <= 0 {
+            return Err(Error::invalid("caller.user_id", "a positive number"));
+        }
+        let kind = match record.command.clone() {
+            Some(Wire::Send(content)) => Kind::Send(content),
+            Some(Wire::CreateDirect(_)) => Kind::CreateDirect,
+            Some(Wire::CreateGroup(create)) => Kind::CreateGroup(create),
+            Some(Wire::Invite(invite)) => Kind::Invite(invite.user_ids),
+            Some(Wire::Join(_)) => Kind::Join,
+            Some(Wire::Leave(_)) => Kind::Leave,
+            Some(Wire::Remove(remove)) => Kind::Remove(remove.user_id),
+            Some(Wire::ChangeProfile(change)) => Kind::ChangeProfile(change.display_name),
+            Some(Wire::ReadCursors(_)) | None => Kind::Unknown,
+        };
+        Ok(Self {
+            sender,
+            conversation: record.conversation_id.parse()?,
+            id: record.command_id.parse()?,
+            payload_hash: record.payload_hash.clone(),
+            kind,
+        })
+    }
+
+    /// Users the rules must know the existence of.
+    pub fn named_users(&self) -> Vec<UserId> {
+        match &self.kind {
+            Kind::Send(_) | Kind::CreateDirect => self.conversation.peer_of(self.sender).into_iter().collect(),
+            Kind::CreateGroup(create) => create.member_ids.clone(),
+            Kind::Invite(users) => users.clone(),
+            Kind::Join | Kind::Leave | Kind::Remove(_) | Kind::ChangeProfile(_) | Kind::Unknown => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! A conversation as the rules see it, and how an accepted command changes what the next one sees.
+
+use std::collections::BTreeMap;
+
+use im_infra::ids::UserId;
+use proto::{
+    common::{ConversationKind, Role},
+    repo::{self, state_change::Change},
+};
+
+/// What the rules know of a conversation.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// What decisions upon this rest on.
+    pub version: i64,
+    /// None: it does not exist yet.
+    pub kind: Option<ConversationKind>,
+    /// Whether anyone may join.
+    pub open: bool,
+    /// Members present.
+    pub member_count: u32,
+    /// Members asked for, those who left too.
+    pub members: BTreeMap<UserId, MemberState>,
+}
+
+/// A member's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemberState {
+    /// What they may do.
+    pub role: Role,
+    /// The first entry they may see.
+    pub visible_from: i64,
+    /// The first they may not; 0: present.
+    pub left_seq: i64,
+}
+
+impl State {
+    /// Of im-repo's answer.
+    pub fn of(state: &repo::State) -> Self {
+        let member = |member: &repo::Member| {
+            let state = MemberState { role: member.role(), visible_from: member.visible_from, left_seq: member.left_seq };
+            (member.user_id, state)
+        };
+        Self {
+            version: state.state_version,
+            kind: Some(state.kind()).filter(|&kind| kind != ConversationKind::Unspecified),
+            open: state.open,
+            member_count: state.member_count,
+            members: state.members.iter().map(member).collect(),
+        }
+    }
+
+    /// A user's role, if present.
+    pub fn role(&self, user: UserId) -> Option<Role> {
+        self.members.get(&user).filter(|member| member.left_seq == 0).map(|member| member.role)
+    }
+
+    /// What a later command of the same batch sees. Seqs are not known yet and do not matter to the rules.
+    pub fn apply(&mut self, changes: &[repo::StateChange]) {
+        for change in changes.iter().filter_map(|change| change.change.as_ref()) {
+            match change {
+                Change::Create(create) => {
+                    self.kind = Some(create.kind());
+                    self.open = create.open;
+                }
+                Change::PutMember(put) => {
+                    let joined = MemberState { role: put.role(), visible_from: i64::MAX, left_seq: 0 };
+                    self.members.insert(put.user_id, joined);
+                    self.member_count += 1;
+                }
+                Change::EndMember(end) => {
+                    if let Some(member) = self.members.get_mut(&end.user_id) {
+                        member.left_seq = i64::MAX;
+                        self.member_count = self.member_count.saturating_sub(1);
+                    }
+                }
+                Change::SetDisplayName(_) | Change::SetFanOut(_) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! What users may read: each answer is checked against membership and interval here, nowhere else.
+
+mod conversations;
+mod messages;
+mod sync;
+mod users;
+
+use std::sync::Arc;
+
+use im_infra::session_store::SessionStore;
+use proto::{Error, ErrorCode, repo::{ListOfRequest, Membership}};
+
+use crate::repo::Repo;
+
+/// Reads for users. Clones share.
+#[derive(Clone)]
+pub(crate) struct Reads {
+    repo: Repo,
+    routes: Arc<dyn SessionStore>,
+}
+
+impl Reads {
+    pub(crate) fn new(repo: Repo, routes: Arc<dyn SessionStore>) -> Self {
+        Self { repo, routes }
+    }
+
+    /// A user's place in a conversation, also after leaving it.
+    async fn membership(&self, user_id: i64, conversation_id: &str) -> Result<Membership, Error> {
+        let query = ListOfRequest { user_id, conversation_id: conversation_id.to_owned(), limit: 1, ..Default::default() };
+        let found = self.repo.conversations().list_of(query).await?.into_inner().memberships;
+        found.into_iter().next().ok_or_else(|| ErrorCode::UnknownConversation.into())
+    }
+}

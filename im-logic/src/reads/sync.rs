@@ -1,0 +1,103 @@
+//! Bringing a device up to date: what changed since what it has, in the order of conversation ids.
+
+use std::collections::HashMap;
+
+use proto::{
+    Error,
+    conversation::{Conversation, DigestResponse, Known, SyncItem, SyncRequest, SyncResponse},
+    repo::{self, ListOfRequest, PutCursor, PutCursorsRequest},
+};
+
+use super::Reads;
+use crate::domain::digest::mix64;
+
+/// Conversations looked at for one answer.
+const CONVERSATIONS_MAX: u32 = 100;
+/// Newest entries of a conversation in one answer.
+const ENTRIES_MAX: u32 = 50;
+
+impl Reads {
+    /// What the server believes the device should have.
+    pub(crate) async fn digest(&self, user_id: i64) -> Result<DigestResponse, Error> {
+        let mut digest = DigestResponse::default();
+        let mut after = String::new();
+        loop {
+            let page = self.page(user_id, &after, 1_000).await?;
+            for conversation in self.describe(user_id, page.memberships).await? {
+                after.clone_from(&conversation.conversation_id);
+                if conversation.left_seq == 0 {
+                    digest.count += 1;
+                    let mixed = mix64(&conversation.conversation_id, conversation.last_seq, conversation.my_rev);
+                    digest.sum = digest.sum.wrapping_add(mixed);
+                }
+            }
+            if !page.more {
+                return Ok(digest);
+            }
+        }
+    }
+
+    pub(crate) async fn sync(&self, query: SyncRequest) -> Result<SyncResponse, Error> {
+        let user_id = query.user_id;
+        self.put_read_seqs(user_id, &query.known).await?;
+        let page = self.page(user_id, &query.after, query.limit.clamp(1, CONVERSATIONS_MAX)).await?;
+        let last = page.memberships.last().map(|membership| membership.conversation_id.clone());
+        let next = if page.more { last.unwrap_or_default() } else { String::new() };
+        let mut known: HashMap<&str, &Known> = query
+            .known
+            .iter()
+            .map(|known| (&*known.conversation_id, known))
+            .filter(|(id, _)| *id > &*query.after && (next.is_empty() || *id <= &*next))
+            .collect();
+        let mut items = Vec::new();
+        for conversation in self.describe(user_id, page.memberships).await? {
+            let has = known.remove(&*conversation.conversation_id);
+            if conversation.left_seq != 0 {
+                // Told once to a device that still has it: with the removal itself, and as what it is now.
+                if has.is_some_and(|has| has.seq < conversation.last_seq) {
+                    items.push(self.item(conversation, has, query.entries).await?);
+                }
+                continue;
+            }
+            let same = has.is_some_and(|has| has.seq == conversation.last_seq && has.my_rev == conversation.my_rev);
+            if !same {
+                items.push(self.item(conversation, has, query.entries).await?);
+            }
+        }
+        Ok(SyncResponse { items, gone: known.into_keys().map(str::to_owned).collect(), next })
+    }
+
+    async fn item(&self, conversation: Conversation, has: Option<&Known>, entries: u32) -> Result<SyncItem, Error> {
+        let from_seq = has.map_or(0, |has| has.seq).saturating_add(1).max(conversation.visible_from).max(1);
+        if from_seq > conversation.last_seq {
+            return Ok(SyncItem { conversation: Some(conversation), ..SyncItem::default() });
+        }
+        let range = repo::RangeRequest {
+            conversation_id: conversation.conversation_id.clone(),
+            from_seq,
+            to_seq: conversation.last_seq,
+            limit: entries.clamp(1, ENTRIES_MAX),
+            newest: true,
+        };
+        let entries = self.repo.messages().range(range).await?.into_inner().entries;
+        let first = entries.first().map_or(conversation.last_seq + 1, |entry| entry.seq);
+        let (gap_from, gap_to) = if first > from_seq { (from_seq, first - 1) } else { (0, 0) };
+        Ok(SyncItem { conversation: Some(conversation), entries, gap_from, gap_to })
+    }
+
+    /// A cursor that was lost with a killed gateway comes again with the device's own.
+    async fn put_read_seqs(&self, user_id: i64, known: &[Known]) -> Result<(), Error> {
+        let cursor = |known: &Known| PutCursor { user_id, conversation_id: known.conversation_id.clone(), read_seq: known.read_seq };
+        let cursors: Vec<PutCursor> = known.iter().filter(|known| known.read_seq > 0).map(cursor).collect();
+        if cursors.is_empty() {
+            return Ok(());
+        }
+        self.repo.conversations().put_cursors(PutCursorsRequest { cursors }).await?;
+        Ok(())
+    }
+
+    async fn page(&self, user_id: i64, after: &str, limit: u32) -> Result<repo::ListOfResponse, Error> {
+        let list = ListOfRequest { user_id, after: after.to_owned(), limit, conversation_id: String::new() };
+        Ok(self.repo.conversations().list_of(list).await?.into_inner())
+    }
+}

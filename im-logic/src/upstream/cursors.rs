@@ -1,0 +1,36 @@
+//! Read cursors: max-merged in bulk, beside the log; those that moved become receipts.
+
+use im_infra::mq::Failure;
+use proto::{
+    mq::{ReadCursor, Receipt},
+    repo::{PutCursor, PutCursorsRequest},
+};
+
+use super::{Upstream, handler::failure};
+use crate::domain::Audience;
+
+pub(super) async fn put(upstream: &Upstream, cursors: &[(i64, ReadCursor)]) -> Result<Vec<Receipt>, Failure> {
+    if cursors.is_empty() {
+        return Ok(Vec::new());
+    }
+    let put = |(user_id, cursor): &(i64, ReadCursor)| PutCursor {
+        user_id: *user_id,
+        conversation_id: cursor.conversation_id.clone(),
+        read_seq: cursor.read_seq,
+    };
+    let request = PutCursorsRequest { cursors: cursors.iter().map(put).collect() };
+    let moved = upstream.repo.conversations().put_cursors(request).await.map_err(|status| failure(status.into()))?.into_inner().moved;
+    let ids: std::collections::HashSet<String> = moved.iter().map(|cursor| cursor.conversation_id.clone()).collect();
+    let states = upstream.states.read(ids).await.map_err(failure)?;
+    let receipts = moved.into_iter().filter_map(|cursor| {
+        let recipients = Audience::of(&states.get(&cursor.conversation_id)?.members).present();
+        // Only members have receipts, and only members get them.
+        recipients.contains(&cursor.user_id).then_some(Receipt {
+            conversation_id: cursor.conversation_id,
+            user_id: cursor.user_id,
+            read_seq: cursor.read_seq,
+            recipients,
+        })
+    });
+    Ok(receipts.collect())
+}

@@ -1,0 +1,206 @@
+//! From a batch of records to stored decisions to what leaves.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use im_infra::{
+    clock::Clock,
+    ids::{Mint, UserId},
+    mq::{Failure, Handler, Record},
+    telemetry::trace_context,
+};
+use proto::{
+    Error, ErrorCode, common, mq,
+    repo::{self, AppendGroup, AppendOutcome, AppendRequest, Decision, append_outcome::Outcome, decision::Verdict},
+};
+
+use super::{
+    Outbox,
+    batch::{Arrival, Batch, decode},
+    cursors, outbox,
+    states::States,
+};
+use crate::{
+    domain::{Audience, Limits, State, decide},
+    metrics::Metrics,
+    repo::Repo,
+};
+
+/// How often a batch is decided anew because the state moved meanwhile; then it waits a moment.
+const ROUNDS_MAX: u32 = 16;
+
+/// Decides what arrives.
+pub(crate) struct Upstream {
+    pub(super) repo: Repo,
+    pub(super) states: States,
+    pub(super) outbox: Outbox,
+    limits: Limits,
+    mint: Arc<Mint>,
+    clock: Clock,
+    metrics: Metrics,
+}
+
+/// What became of a command.
+pub(super) struct Decided<'a> {
+    pub(super) arrival: &'a Arrival,
+    pub(super) result: mq::outcome::Result,
+    /// The entry to push, with who may see it.
+    pub(super) push: Option<(proto::message::Entry, Vec<UserId>)>,
+}
+
+impl Upstream {
+    pub(crate) fn new(repo: Repo, outbox: Outbox, limits: Limits, mint: Arc<Mint>, (clock, metrics): (Clock, Metrics)) -> Self {
+        Self { states: States::new(repo.clone()), repo, outbox, limits, mint, clock, metrics }
+    }
+
+    async fn decide_all<'a>(&self, arrivals: &'a [Arrival]) -> Result<Vec<Decided<'a>>, Failure> {
+        let mut open: Vec<&Arrival> = arrivals.iter().collect();
+        let mut done = Vec::with_capacity(arrivals.len());
+        for _ in 0..ROUNDS_MAX {
+            if open.is_empty() {
+                return Ok(done);
+            }
+            open = self.round(open, &mut done).await?;
+        }
+        if open.is_empty() {
+            return Ok(done);
+        }
+        Err(Failure::Transient(Error::new(ErrorCode::Overloaded).with("reason", "the state keeps moving")))
+    }
+
+    /// Decides and appends; answers the commands whose state had moved.
+    async fn round<'a>(&self, open: Vec<&'a Arrival>, done: &mut Vec<Decided<'a>>) -> Result<Vec<&'a Arrival>, Failure> {
+        let states = self.states.of(&open).await.map_err(failure)?;
+        let users = self.states.users(&open).await.map_err(failure)?;
+        let mut by_conversation: Vec<(String, Vec<&Arrival>)> = Vec::new();
+        let mut at: HashMap<String, usize> = HashMap::new();
+        for arrival in open {
+            let id = arrival.command.conversation.to_string();
+            let index = *at.entry(id.clone()).or_insert_with(|| {
+                by_conversation.push((id, Vec::new()));
+                by_conversation.len() - 1
+            });
+            by_conversation[index].1.push(arrival);
+        }
+        let mut groups = Vec::with_capacity(by_conversation.len());
+        for (id, arrivals) in &by_conversation {
+            groups.push(self.fold(id, states.get(id), arrivals, &users)?);
+        }
+        let answer = self.repo.messages().append(AppendRequest { groups: groups.clone() }).await.map_err(|status| failure(status.into()))?;
+        let outcomes = answer.into_inner().groups;
+        let (mut again, mut poison) = (Vec::new(), Vec::new());
+        for (((id, arrivals), group), outcomes) in by_conversation.into_iter().zip(&groups).zip(outcomes) {
+            if outcomes.outcomes.len() != arrivals.len() {
+                return Err(Failure::Unknown(Error::new(ErrorCode::Internal).with("part", "append outcomes")));
+            }
+            let mut audience = Audience::of(states.get(&id).map_or(&[], |state| &state.members));
+            for ((arrival, decision), outcome) in arrivals.into_iter().zip(&group.decisions).zip(outcomes.outcomes) {
+                match settle(arrival, decision, outcome, &mut audience) {
+                    Settled::Done(decided) => done.push(*decided),
+                    Settled::Again => again.push(arrival),
+                    Settled::Failed(error) => poison.push((arrival.index, error)),
+                }
+            }
+        }
+        if poison.is_empty() { Ok(again) } else { Err(Failure::Poison(poison)) }
+    }
+
+    /// Decides one conversation's commands in order, each upon the effect of those before it.
+    fn fold(&self, id: &str, state: Option<&repo::State>, arrivals: &[&Arrival], users: &HashSet<UserId>) -> Result<AppendGroup, Failure> {
+        let mut state = state.map(State::of).unwrap_or_default();
+        let state_version = state.version;
+        let mut seen = HashSet::new();
+        let mut decisions = Vec::with_capacity(arrivals.len());
+        for arrival in arrivals {
+            let command = &arrival.command;
+            let message_id = self.mint.next().map_err(|_| failure(ErrorCode::Unavailable.into()))?;
+            let verdict = arrival.span.in_scope(|| decide(command, &state, users, &self.limits, message_id));
+            // A repetition inside the batch gets the first one's outcome and must not take effect twice on what follows.
+            if let Verdict::Accepted(accepted) = &verdict
+                && seen.insert((command.sender, &command.id))
+            {
+                state.apply(&accepted.changes);
+            }
+            decisions.push(Decision {
+                sender_id: command.sender,
+                command_id: command.id.to_string(),
+                payload_hash: command.payload_hash.clone(),
+                verdict: Some(verdict),
+            });
+        }
+        Ok(AppendGroup { conversation_id: id.to_owned(), state_version, decisions })
+    }
+}
+
+enum Settled<'a> {
+    Done(Box<Decided<'a>>),
+    Again,
+    Failed(Error),
+}
+
+fn settle<'a>(arrival: &'a Arrival, decision: &Decision, outcome: AppendOutcome, audience: &mut Audience) -> Settled<'a> {
+    let done = |result, push| Settled::Done(Box::new(Decided { arrival, result, push }));
+    let refused = |error: common::Error| done(mq::outcome::Result::Error(error), None);
+    match outcome.outcome {
+        Some(Outcome::Entry(entry)) => {
+            // A repetition's changes are in the members that were read; a new entry's take effect now.
+            if let (false, Some(Verdict::Accepted(accepted))) = (outcome.repeated_command, &decision.verdict) {
+                audience.apply(entry.seq, &accepted.changes);
+            }
+            let users = audience.of_entry(entry.seq);
+            let stored = mq::Stored { seq: entry.seq, message_id: entry.message_id, created_at_ms: entry.created_at_ms, msg_no: entry.msg_no };
+            done(mq::outcome::Result::Stored(stored), Some((entry, users)))
+        }
+        Some(Outcome::Rejected(error)) => refused(error),
+        Some(Outcome::Conflict(_)) => refused(Error::new(ErrorCode::Conflict).into()),
+        Some(Outcome::Failed(error)) => Settled::Failed(error.into()),
+        Some(Outcome::DecideAgain(_)) | None => Settled::Again,
+    }
+}
+
+/// What a call's error means for the batch.
+pub(super) fn failure(error: Error) -> Failure {
+    match error.code() {
+        ErrorCode::Unavailable | ErrorCode::DeadlineExceeded | ErrorCode::Overloaded | ErrorCode::ServiceTokenInvalid => {
+            Failure::Transient(error)
+        }
+        _ => Failure::Unknown(error),
+    }
+}
+
+#[async_trait]
+impl Handler for Upstream {
+    async fn handle(&self, records: &[Record]) -> Result<(), Failure> {
+        let batch = Batch::decode(records);
+        if !batch.poison.is_empty() {
+            return Err(Failure::Poison(batch.poison));
+        }
+        let receipts = cursors::put(self, &batch.cursors).await?;
+        let decided = self.decide_all(&batch.arrivals).await?;
+        for one in &decided {
+            let code = match &one.result {
+                mq::outcome::Result::Stored(_) => "stored",
+                mq::outcome::Result::Error(error) => &error.code,
+            };
+            self.metrics.decided(code, self.clock.now_ms() - one.arrival.received_at_ms);
+        }
+        self.outbox.send(outbox::Batch::of(decided, receipts)).await.map_err(failure)
+    }
+
+    /// Whoever waits learns that the outcome is open until an operator acts.
+    async fn parked(&self, record: &Record, _: &Error) -> Result<(), Failure> {
+        let Ok(upstream) = decode(&record.payload) else { return Ok(()) };
+        let outcome = mq::Outcome {
+            user_id: upstream.caller.as_ref().map_or(0, |caller| caller.user_id),
+            conversation_id: upstream.conversation_id,
+            command_id: upstream.command_id,
+            result: Some(mq::outcome::Result::Error(Error::new(ErrorCode::Parked).into())),
+            trace_parent: record.header(trace_context::TRACE_PARENT).unwrap_or_default().to_owned(),
+        };
+        let batch = outbox::Batch { outcomes: vec![(upstream.origin.unwrap_or_default(), outcome)], ..outbox::Batch::default() };
+        self.outbox.send(batch).await.map_err(failure)
+    }
+}

@@ -1,0 +1,10 @@
+//! The consumer of `im.upstream`: a batch is decoded, decided, stored, answered, pushed; then committed.
+
+mod batch;
+mod cursors;
+mod handler;
+mod outbox;
+mod states;
+
+pub(crate) use handler::Upstream;
+pub(crate) use outbox::Outbox;
