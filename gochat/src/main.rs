@@ -1,1 +1,29 @@
-fn main() {}
+//! GoChat: one binary for standalone, for each service, and for operators.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+mod cli;
+mod commands;
+mod config;
+mod secrets;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    // Before anything that speaks TLS: several libraries would each look for a provider.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        return cli::failed(&anyhow::anyhow!("a TLS provider was installed twice"));
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return cli::failed(&error.into()),
+    };
+    match runtime.block_on(commands::run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => cli::failed(&error),
+    }
+}

@@ -56,9 +56,9 @@ export function reconcile(parent, rows) {
 export function avatar(node, id, label) {
   const words = label.trim().split(/\s+/).filter(Boolean);
   const letters = words.length > 1 ? [words[0], words.at(-1)].map((word) => [...word][0]) : [...(words[0] ?? '?')].slice(0, 2);
-  let hash = 0;
-  for (const char of id) hash = (hash * 31 + char.codePointAt(0)) >>> 0;
-  node.className = `avatar hue-${hash % 8}`;
+  let hash = 0x811c9dc5;
+  for (const char of id) hash = Math.imul(hash ^ char.codePointAt(0), 0x01000193);
+  node.className = `avatar hue-${(hash ^ (hash >>> 15)) & 7}`;
   setText(node, letters.join('').toUpperCase());
   node.setAttribute('aria-hidden', 'true');
 }

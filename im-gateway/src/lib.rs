@@ -1,1 +1,17 @@
-//! im-gateway
+//! The edge: WebSocket and HTTP in, `im.upstream` out; `im.downstream` in, sockets out. It holds no business rule, no SQL and
+//! no membership.
+
+pub mod app;
+pub mod config;
+mod connections;
+mod downstream;
+mod error;
+mod http;
+mod logic;
+mod metrics;
+mod tokens;
+mod upstream;
+mod ws;
+
+pub use app::{Gateway, GatewayParts};
+pub use config::GatewayOptions;

@@ -94,9 +94,11 @@ impl SigningKey {
     /// # Errors
     /// If it is not a P-256 key in PKCS#8.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
-        let failed = |error: &dyn std::fmt::Display| KeyError(format!("a P-256 private key in PKCS#8 PEM is needed: {error}"));
+        let failed =
+            |error: &dyn std::fmt::Display| KeyError(format!("a P-256 private key in PKCS#8 PEM is needed: {error}"));
         let der = pem::parse(text).map_err(|error| failed(&error))?;
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der.contents()).map_err(|error| failed(&error))?;
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der.contents())
+            .map_err(|error| failed(&error))?;
         let key = EncodingKey::from_ec_pem(text.as_bytes()).map_err(|error| failed(&error))?;
         let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, pair.public_key().as_ref());
         let kid = hash.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();

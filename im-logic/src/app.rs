@@ -69,7 +69,8 @@ impl Logic {
             invited_max: options.limits.invited_max,
             title_chars_max: options.limits.title_chars_max,
         };
-        let handler = Upstream::new(repo.clone(), outbox.clone(), limits, mint, (clock.clone(), Metrics::new(&telemetry)));
+        let handler =
+            Upstream::new(repo.clone(), outbox.clone(), limits, mint, (clock.clone(), Metrics::new(&telemetry)));
         let reads = Reads::new(repo, routes);
         Ok(Self { rpc: LogicRpc { auth, reads, outbox }, handler: Arc::new(handler), options, queue, clock })
     }

@@ -57,7 +57,6 @@ impl Check for LogicOptions {
         report.range("logic.auth.refresh_ttl_ms", auth.refresh_ttl_ms, 60_000..=31_536_000_000);
         report.range("logic.auth.hashes_at_once", auth.hashes_at_once, 1..=64);
         report.range("logic.auth.hashes_waiting_max", auth.hashes_waiting_max, 1..=10_000);
-        report.require(!auth.signing_key.is_empty(), "logic.auth.signing_key", "", "a P-256 private key in PKCS#8 PEM, or file:PATH");
         let limits = &self.limits;
         report.range("logic.limits.body_bytes_max", limits.body_bytes_max, 1..=1 << 20);
         report.range("logic.limits.members_max", limits.members_max, 2..=100_000);

@@ -17,7 +17,11 @@ impl Metrics {
         let meter = telemetry.meter();
         Self {
             decided: meter.u64_counter(names::COMMANDS_DECIDED).build(),
-            duration: meter.f64_histogram(names::COMMAND_DURATION).with_unit("s").with_boundaries(names::SECONDS.to_vec()).build(),
+            duration: meter
+                .f64_histogram(names::COMMAND_DURATION)
+                .with_unit("s")
+                .with_boundaries(names::SECONDS.to_vec())
+                .build(),
         }
     }
 

@@ -2,8 +2,8 @@
 
 use im_infra::rpc::Channel;
 use proto::repo::{
-    conversation_repo_client::ConversationRepoClient, group_repo_client::GroupRepoClient, message_repo_client::MessageRepoClient,
-    session_repo_client::SessionRepoClient, user_repo_client::UserRepoClient,
+    conversation_repo_client::ConversationRepoClient, group_repo_client::GroupRepoClient,
+    message_repo_client::MessageRepoClient, session_repo_client::SessionRepoClient, user_repo_client::UserRepoClient,
 };
 
 /// Bytes of one answer: a page of full bodies.

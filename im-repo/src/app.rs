@@ -33,7 +33,12 @@ impl Repo {
     ///
     /// # Errors
     /// If the database is out of reach or its schema too old.
-    pub async fn start(options: &RepoOptions, clock: Clock, telemetry: &Telemetry, epoch_if_new: &str) -> Result<Self, RepoError> {
+    pub async fn start(
+        options: &RepoOptions,
+        clock: Clock,
+        telemetry: &Telemetry,
+        epoch_if_new: &str,
+    ) -> Result<Self, RepoError> {
         let database = Database::connect(&options.database).await?;
         let missing = Migrator::get_pending_migrations(database.writer()).await?.len();
         if missing > 0 {
@@ -64,6 +69,16 @@ impl Repo {
     pub const fn database(&self) -> &Database {
         &self.database
     }
+}
+
+/// The names of the migrations that the database lacks.
+///
+/// # Errors
+/// If the database is out of reach or refuses.
+pub async fn missing_migrations(options: &RepoOptions) -> Result<Vec<String>, RepoError> {
+    let database = Database::connect(&options.database).await?;
+    let missing = Migrator::get_pending_migrations(database.writer()).await?;
+    Ok(missing.iter().map(|migration| migration.name().to_owned()).collect())
 }
 
 /// Brings the schema up to date.

@@ -42,7 +42,8 @@ fn by_code(code: &str, message: &str) -> Kind {
     if code.len() == 5 && !code.is_empty() {
         let transient_class = ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class));
         // MySQL says HY000 for lock wait timeout, disk full and read-only.
-        let transient_general = code == "HY000" && ["Lock wait", "full", "read-only", "shutdown"].iter().any(|part| message.contains(part));
+        let transient_general =
+            code == "HY000" && ["Lock wait", "full", "read-only", "shutdown"].iter().any(|part| message.contains(part));
         return match code {
             _ if transient_class || transient_general || code == "25006" => Kind::Transient,
             _ if code.starts_with("22") || code.starts_with("23") => Kind::Constraint,

@@ -20,7 +20,11 @@ impl Metrics {
         let meter = telemetry.meter();
         Self {
             outcomes: meter.u64_counter(names::APPEND_OUTCOMES).build(),
-            duration: meter.f64_histogram(names::APPEND_DURATION).with_unit("s").with_boundaries(names::SECONDS.to_vec()).build(),
+            duration: meter
+                .f64_histogram(names::APPEND_DURATION)
+                .with_unit("s")
+                .with_boundaries(names::SECONDS.to_vec())
+                .build(),
             bisections: meter.u64_counter(names::APPEND_BISECTIONS).build(),
         }
     }

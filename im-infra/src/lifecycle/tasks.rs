@@ -9,7 +9,10 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
 
 /// Why the process did not end well.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,35 +30,60 @@ pub enum Failure {
     Unfinished,
 }
 
-/// Owns a process's tasks and its two stops: soft (finish what is in flight) and hard (drop it). Clones share.
-#[derive(Clone, Default)]
+/// Owns tasks and their two stops: soft (finish what is in flight) and hard (drop it). Clones share.
+#[derive(Clone)]
 pub struct Lifecycle {
     tasks: TaskTracker,
     soft: CancellationToken,
     hard: CancellationToken,
+    /// The whole process's soft stop, which a failure of any part asks for.
+    process: CancellationToken,
     failure: Arc<OnceLock<Failure>>,
+}
+
+impl Default for Lifecycle {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Lifecycle {
     /// A process that is starting.
     pub fn new() -> Self {
-        Self::default()
+        let soft = CancellationToken::new();
+        Self {
+            tasks: TaskTracker::new(),
+            hard: CancellationToken::new(),
+            process: soft.clone(),
+            soft,
+            failure: Arc::default(),
+        }
     }
 
-    /// Cancelled when the process should finish what it has and end.
+    /// A part that is drained in its own turn; its failure is the process's.
+    #[must_use]
+    pub fn part(&self) -> Self {
+        Self {
+            tasks: TaskTracker::new(),
+            soft: CancellationToken::new(),
+            hard: self.hard.child_token(),
+            ..self.clone()
+        }
+    }
+
+    /// Cancelled when the tasks should finish what they have and end.
     pub fn stopping(&self) -> CancellationToken {
         self.soft.clone()
     }
 
-    /// A part that can be stopped before the others: its tasks count here, its soft stop is its own.
-    #[must_use]
-    pub fn part(&self) -> Self {
-        Self { soft: self.soft.child_token(), ..self.clone() }
-    }
-
-    /// Asks everything to finish and end.
+    /// Asks the tasks to finish and end.
     pub fn stop(&self) {
         self.soft.cancel();
+    }
+
+    /// Counts as a task while it is held: for work that a library spawns.
+    pub fn hold(&self) -> TaskTrackerToken {
+        self.tasks.token()
     }
 
     /// Runs a task that must not fail: an error or a panic stops the process. A hard stop drops it.
@@ -101,13 +129,13 @@ impl Lifecycle {
     fn fail(&self, task: &'static str, reason: &dyn fmt::Display) {
         tracing::error!(task, %reason, "task failed, stopping");
         let _ = self.failure.set(Failure::Task { task, reason: reason.to_string() });
-        self.soft.cancel();
+        self.process.cancel();
     }
 
-    /// Waits for the soft stop, then for the tasks, at most `drain` long; then stops hard.
+    /// Waits until the tasks are asked to end, then for them, at most `drain` long; then stops hard.
     ///
     /// # Errors
-    /// The first failure of a task, or [`Failure::Unfinished`].
+    /// The first failure of a task of the process, or [`Failure::Unfinished`].
     pub async fn join(&self, drain: Duration) -> Result<(), Failure> {
         self.soft.cancelled().await;
         self.tasks.close();
@@ -118,6 +146,15 @@ impl Lifecycle {
             None if in_time => Ok(()),
             None => Err(Failure::Unfinished),
         }
+    }
+
+    /// [`Self::stop`] and [`Self::join`].
+    ///
+    /// # Errors
+    /// As [`Self::join`].
+    pub async fn drain(&self, drain: Duration) -> Result<(), Failure> {
+        self.stop();
+        self.join(drain).await
     }
 }
 
@@ -165,13 +202,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_part_stops_before_the_whole() {
+    async fn a_part_drains_in_its_own_turn_and_its_failure_is_the_process_s() {
         let life = Lifecycle::new();
         let part = life.part();
-        part.stop();
-        assert!(part.stopping().is_cancelled() && !life.stopping().is_cancelled());
+        assert_eq!(part.drain(Duration::from_secs(1)).await, Ok(()));
+        assert!(!life.stopping().is_cancelled());
         let other = life.part();
-        life.stop();
-        assert!(other.stopping().is_cancelled());
+        other.spawn("bad", async { Err::<(), _>("broken") });
+        let failure = life.join(Duration::from_secs(5)).await.unwrap_err();
+        assert_eq!(failure, Failure::Task { task: "bad", reason: "broken".into() });
     }
 }

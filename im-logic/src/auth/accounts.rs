@@ -70,7 +70,10 @@ impl Auth {
         let shown = if request.display_name.is_empty() { &name } else { &request.display_name };
         let display_name = display_name(shown, DISPLAY_NAME_CHARS_MAX)?;
         let (name_key, password_hash) = (fold(&name), String::new());
-        self.repo.users().create(CreateUserRequest { user_id, name, name_key, display_name, password_hash, guest: true }).await?;
+        self.repo
+            .users()
+            .create(CreateUserRequest { user_id, name, name_key, display_name, password_hash, guest: true })
+            .await?;
         self.open_session(user_id, device).await
     }
 
@@ -121,8 +124,13 @@ impl Auth {
 
     pub(super) fn tokens(&self, session: &Session, refresh_token: String) -> Result<TokenPair, Error> {
         let access_expires_at_ms = self.clock.now_ms() + self.options.access_ttl_ms;
-        let claims =
-            Claims::new(session.user_id, &session.session_id, &session.device_id, &session.platform, access_expires_at_ms);
+        let claims = Claims::new(
+            session.user_id,
+            &session.session_id,
+            &session.device_id,
+            &session.platform,
+            access_expires_at_ms,
+        );
         Ok(TokenPair {
             user_id: session.user_id,
             session_id: session.session_id.clone(),

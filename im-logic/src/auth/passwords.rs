@@ -36,7 +36,8 @@ impl Passwords {
     pub(super) async fn verify(&self, password: String, phc: String) -> Result<bool, Error> {
         let (phc, somebody) = if phc.is_empty() { (self.nobody.to_string(), false) } else { (phc, true) };
         let same = move || {
-            PasswordHash::new(&phc).is_ok_and(|parsed| Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok())
+            PasswordHash::new(&phc)
+                .is_ok_and(|parsed| Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok())
         };
         Ok(self.run(same).await? && somebody)
     }

@@ -22,9 +22,15 @@ impl Auth {
         };
         let answer = self.repo.sessions().rotate(rotate).await?.into_inner();
         match (answer.result(), answer.session) {
-            (rotate_response::Result::Rotated, Some(session)) => self.tokens(&session, refresh_token::join(&session.session_id, &next)),
+            (rotate_response::Result::Rotated, Some(session)) => {
+                self.tokens(&session, refresh_token::join(&session.session_id, &next))
+            }
             (rotate_response::Result::Reused, Some(session)) => {
-                tracing::warn!(user_id = session.user_id, session_id = session.session_id, "refresh token used twice, session ended");
+                tracing::warn!(
+                    user_id = session.user_id,
+                    session_id = session.session_id,
+                    "refresh token used twice, session ended"
+                );
                 Err(ErrorCode::RefreshReused.into())
             }
             _ => Err(ErrorCode::RefreshInvalid.into()),
@@ -52,7 +58,8 @@ impl Auth {
 
     pub(crate) async fn revoked_since(&self, since_ms: i64) -> Result<Vec<RevokedSession>, Error> {
         let found = self.repo.sessions().revoked_since(RevokedSinceRequest { since_ms }).await?.into_inner().sessions;
-        let session = |session: repo::Session| RevokedSession { user_id: session.user_id, session_id: session.session_id };
+        let session =
+            |session: repo::Session| RevokedSession { user_id: session.user_id, session_id: session.session_id };
         Ok(found.into_iter().map(session).collect())
     }
 }

@@ -15,7 +15,9 @@ pub struct Audience {
 impl Audience {
     /// As im-repo told before the append.
     pub fn of(members: &[repo::Member]) -> Self {
-        Self { intervals: members.iter().map(|member| (member.user_id, (member.visible_from, member.left_seq))).collect() }
+        Self {
+            intervals: members.iter().map(|member| (member.user_id, (member.visible_from, member.left_seq))).collect(),
+        }
     }
 
     /// An entry with these changes was stored at `seq`.
@@ -53,16 +55,25 @@ mod tests {
 
     #[test]
     fn r05_a_push_is_filtered_by_the_members_intervals() {
-        let member = |user_id, visible_from, left_seq| repo::Member { user_id, visible_from, left_seq, ..Default::default() };
+        let member =
+            |user_id, visible_from, left_seq| repo::Member { user_id, visible_from, left_seq, ..Default::default() };
         let mut audience = Audience::of(&[member(1, 1, 0), member(2, 5, 0), member(3, 1, 4)]);
         assert_eq!(audience.of_entry(3), [1, 3]);
         assert_eq!(audience.of_entry(4), [1]);
         assert_eq!(audience.of_entry(5), [1, 2]);
         let change = |change| repo::StateChange { change: Some(change) };
         audience.apply(6, &[change(Change::EndMember(repo::EndMember { user_id: 2 }))]);
-        assert_eq!((audience.of_entry(6), audience.of_entry(7)), (vec![1, 2], vec![1]), "the removed sees the removal, nothing after");
+        assert_eq!(
+            (audience.of_entry(6), audience.of_entry(7)),
+            (vec![1, 2], vec![1]),
+            "the removed sees the removal, nothing after"
+        );
         audience.apply(9, &[change(Change::PutMember(repo::PutMember { user_id: 3, role: 1 }))]);
-        assert_eq!((audience.of_entry(3), audience.of_entry(9)), (vec![1], vec![1, 3]), "joining again replaces the interval");
+        assert_eq!(
+            (audience.of_entry(3), audience.of_entry(9)),
+            (vec![1], vec![1, 3]),
+            "joining again replaces the interval"
+        );
         assert_eq!(audience.present(), [1, 3]);
     }
 }

@@ -29,7 +29,8 @@ mod tests {
     #[test]
     fn the_vectors_of_the_documentation_hold() {
         assert_eq!(mix64("", 0, 0), finish(finish(0xcbf2_9ce4_8422_2325)));
-        let sums = [("d:1:2", 1, 1), ("d:1:2", 2, 1), ("d:1:2", 1, 2), ("d:1:3", 1, 1)].map(|(id, seq, rev)| mix64(id, seq, rev));
+        let sums = [("d:1:2", 1, 1), ("d:1:2", 2, 1), ("d:1:2", 1, 2), ("d:1:3", 1, 1)]
+            .map(|(id, seq, rev)| mix64(id, seq, rev));
         let unique: std::collections::HashSet<_> = sums.iter().collect();
         assert_eq!(unique.len(), sums.len());
     }

@@ -59,7 +59,8 @@ mod tests {
 
     #[test]
     fn names_that_look_the_same_are_the_same() {
-        for (a, b) in [("Alice", "aLICE"), ("straße", "STRASSE"), ("ﬁn", "fin"), ("Ａｎｎ", "ann"), ("é1", "e\u{301}1")] {
+        for (a, b) in [("Alice", "aLICE"), ("straße", "STRASSE"), ("ﬁn", "fin"), ("Ａｎｎ", "ann"), ("é1", "e\u{301}1")]
+        {
             assert_eq!(parse_name(a).unwrap().1, parse_name(b).unwrap().1, "{a} {b}");
         }
     }

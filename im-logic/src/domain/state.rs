@@ -38,7 +38,8 @@ impl State {
     /// Of im-repo's answer.
     pub fn of(state: &repo::State) -> Self {
         let member = |member: &repo::Member| {
-            let state = MemberState { role: member.role(), visible_from: member.visible_from, left_seq: member.left_seq };
+            let state =
+                MemberState { role: member.role(), visible_from: member.visible_from, left_seq: member.left_seq };
             (member.user_id, state)
         };
         Self {

@@ -32,19 +32,26 @@ impl Reads {
     }
 
     /// Heads, peers and unread counts of memberships, in their order.
-    pub(super) async fn describe(&self, user_id: UserId, memberships: Vec<Membership>) -> Result<Vec<Conversation>, Error> {
+    pub(super) async fn describe(
+        &self,
+        user_id: UserId,
+        memberships: Vec<Membership>,
+    ) -> Result<Vec<Conversation>, Error> {
         if memberships.is_empty() {
             return Ok(Vec::new());
         }
         let conversation_ids = memberships.iter().map(|membership| membership.conversation_id.clone()).collect();
         let heads = HeadsRequest { conversation_ids, last_entry: true };
         let heads = self.repo.conversations().heads(heads).await?.into_inner().heads;
-        let mut heads: HashMap<String, Head> = heads.into_iter().map(|head| (head.conversation_id.clone(), head)).collect();
+        let mut heads: HashMap<String, Head> =
+            heads.into_iter().map(|head| (head.conversation_id.clone(), head)).collect();
         let peer = |id: &str| id.parse::<ConversationId>().ok()?.peer_of(user_id);
-        let user_ids: Vec<UserId> = memberships.iter().filter_map(|membership| peer(&membership.conversation_id)).collect();
+        let user_ids: Vec<UserId> =
+            memberships.iter().filter_map(|membership| peer(&membership.conversation_id)).collect();
         let mut peers: HashMap<UserId, User> = HashMap::new();
         if !user_ids.is_empty() {
-            let found = self.repo.users().get(GetUsersRequest { user_ids, name_keys: Vec::new() }).await?.into_inner().users;
+            let found =
+                self.repo.users().get(GetUsersRequest { user_ids, name_keys: Vec::new() }).await?.into_inner().users;
             peers.extend(found.into_iter().map(|user| (user.user_id, to_user(user))));
         }
         let described = memberships.into_iter().filter_map(|membership| {
@@ -60,12 +67,14 @@ impl Reads {
         if mine.left_seq != 0 {
             return Err(proto::ErrorCode::NotAMember.into());
         }
-        let request = repo::MembersRequest { conversation_id: query.conversation_id, after: query.after, limit, gone: false };
+        let request =
+            repo::MembersRequest { conversation_id: query.conversation_id, after: query.after, limit, gone: false };
         let page = self.repo.groups().members(request).await?.into_inner();
         let user_ids: Vec<UserId> = page.members.iter().map(|member| member.user_id).collect();
         // Out of reach: nobody is shown as connected, nothing else suffers.
         let routes = self.routes.look_up(&user_ids).await.unwrap_or_default().routes;
-        let users = self.repo.users().get(GetUsersRequest { user_ids, name_keys: Vec::new() }).await?.into_inner().users;
+        let users =
+            self.repo.users().get(GetUsersRequest { user_ids, name_keys: Vec::new() }).await?.into_inner().users;
         let mut users: HashMap<UserId, User> = users.into_iter().map(|user| (user.user_id, to_user(user))).collect();
         let members = page.members.into_iter().map(|member| Member {
             user: Some(users.remove(&member.user_id).unwrap_or(User { user_id: member.user_id, ..User::default() })),
@@ -79,7 +88,11 @@ impl Reads {
 }
 
 fn limit(limit: u32) -> Result<u32, Error> {
-    if (1..=ITEMS_MAX).contains(&limit) { Ok(limit) } else { Err(Error::invalid("limit", format_args!("1 to {ITEMS_MAX}"))) }
+    if (1..=ITEMS_MAX).contains(&limit) {
+        Ok(limit)
+    } else {
+        Err(Error::invalid("limit", format_args!("1 to {ITEMS_MAX}")))
+    }
 }
 
 /// What a member sees; who left sees the conversation as it was then.

@@ -24,9 +24,14 @@ impl Reads {
             Vec::new()
         } else {
             let conversation_id = query.conversation_id;
-            let range = repo::RangeRequest { conversation_id, from_seq, to_seq, limit: query.limit, newest: query.newest };
+            let range =
+                repo::RangeRequest { conversation_id, from_seq, to_seq, limit: query.limit, newest: query.newest };
             self.repo.messages().range(range).await?.into_inner().entries
         };
-        Ok(RangeResponse { entries, visible_from: member.visible_from, visible_to: if member.left_seq == 0 { 0 } else { visible_to } })
+        Ok(RangeResponse {
+            entries,
+            visible_from: member.visible_from,
+            visible_to: if member.left_seq == 0 { 0 } else { visible_to },
+        })
     }
 }

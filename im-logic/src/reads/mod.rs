@@ -8,7 +8,10 @@ mod users;
 use std::sync::Arc;
 
 use im_infra::session_store::SessionStore;
-use proto::{Error, ErrorCode, repo::{ListOfRequest, Membership}};
+use proto::{
+    Error, ErrorCode,
+    repo::{ListOfRequest, Membership, StoreEpochRequest},
+};
 
 use crate::repo::Repo;
 
@@ -24,9 +27,15 @@ impl Reads {
         Self { repo, routes }
     }
 
+    /// What the store is.
+    pub(crate) async fn epoch(&self) -> Result<String, Error> {
+        Ok(self.repo.conversations().store_epoch(StoreEpochRequest {}).await?.into_inner().epoch)
+    }
+
     /// A user's place in a conversation, also after leaving it.
     async fn membership(&self, user_id: i64, conversation_id: &str) -> Result<Membership, Error> {
-        let query = ListOfRequest { user_id, conversation_id: conversation_id.to_owned(), limit: 1, ..Default::default() };
+        let query =
+            ListOfRequest { user_id, conversation_id: conversation_id.to_owned(), limit: 1, ..Default::default() };
         let found = self.repo.conversations().list_of(query).await?.into_inner().memberships;
         found.into_iter().next().ok_or_else(|| ErrorCode::UnknownConversation.into())
     }

@@ -87,7 +87,11 @@ impl Reads {
 
     /// A cursor that was lost with a killed gateway comes again with the device's own.
     async fn put_read_seqs(&self, user_id: i64, known: &[Known]) -> Result<(), Error> {
-        let cursor = |known: &Known| PutCursor { user_id, conversation_id: known.conversation_id.clone(), read_seq: known.read_seq };
+        let cursor = |known: &Known| PutCursor {
+            user_id,
+            conversation_id: known.conversation_id.clone(),
+            read_seq: known.read_seq,
+        };
         let cursors: Vec<PutCursor> = known.iter().filter(|known| known.read_seq > 0).map(cursor).collect();
         if cursors.is_empty() {
             return Ok(());

@@ -1,9 +1,9 @@
 //! Accounts, sessions and tokens.
 
 use proto::auth::{
-    GuestRequest, KeysRequest, KeysResponse, ListSessionsRequest, ListSessionsResponse, LoginRequest, LogoutRequest, LogoutResponse,
-    RefreshRequest, RegisterRequest, RevokeRequest, RevokeResponse, RevokedSinceRequest, RevokedSinceResponse, TokenPair,
-    VerifyTokenRequest, VerifyTokenResponse, auth_service_server::AuthService,
+    GuestRequest, KeysRequest, KeysResponse, ListSessionsRequest, ListSessionsResponse, LoginRequest, LogoutRequest,
+    LogoutResponse, RefreshRequest, RegisterRequest, RevokeRequest, RevokeResponse, RevokedSinceRequest,
+    RevokedSinceResponse, TokenPair, VerifyTokenRequest, VerifyTokenResponse, auth_service_server::AuthService,
 };
 use tonic::{Request, Response, Status, async_trait};
 
@@ -35,7 +35,10 @@ impl AuthService for LogicRpc {
         Ok(Response::new(LogoutResponse {}))
     }
 
-    async fn list_sessions(&self, request: Request<ListSessionsRequest>) -> Result<Response<ListSessionsResponse>, Status> {
+    async fn list_sessions(
+        &self,
+        request: Request<ListSessionsRequest>,
+    ) -> Result<Response<ListSessionsResponse>, Status> {
         let list = request.get_ref();
         let sessions = self.auth.sessions(list.user_id, &list.current_session_id).await?;
         Ok(Response::new(ListSessionsResponse { sessions }))
@@ -47,11 +50,17 @@ impl AuthService for LogicRpc {
         Ok(Response::new(RevokeResponse { revoked }))
     }
 
-    async fn verify_token(&self, request: Request<VerifyTokenRequest>) -> Result<Response<VerifyTokenResponse>, Status> {
+    async fn verify_token(
+        &self,
+        request: Request<VerifyTokenRequest>,
+    ) -> Result<Response<VerifyTokenResponse>, Status> {
         Ok(Response::new(self.auth.verify(&request.get_ref().access_token)?))
     }
 
-    async fn revoked_since(&self, request: Request<RevokedSinceRequest>) -> Result<Response<RevokedSinceResponse>, Status> {
+    async fn revoked_since(
+        &self,
+        request: Request<RevokedSinceRequest>,
+    ) -> Result<Response<RevokedSinceResponse>, Status> {
         // The time first: what is revoked while looking belongs to the next question.
         let now_ms = self.outbox.now_ms();
         let sessions = self.auth.revoked_since(request.get_ref().since_ms).await?;

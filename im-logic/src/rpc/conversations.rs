@@ -1,8 +1,8 @@
 //! A user's conversations.
 
 use proto::conversation::{
-    Conversation, DigestRequest, DigestResponse, GetRequest, ListRequest, ListResponse, MembersRequest, MembersResponse, SyncRequest,
-    SyncResponse, conversation_service_server::ConversationService,
+    Conversation, DigestRequest, DigestResponse, EpochRequest, EpochResponse, GetRequest, ListRequest, ListResponse,
+    MembersRequest, MembersResponse, SyncRequest, SyncResponse, conversation_service_server::ConversationService,
 };
 use tonic::{Request, Response, Status, async_trait};
 
@@ -29,5 +29,9 @@ impl ConversationService for LogicRpc {
 
     async fn sync(&self, request: Request<SyncRequest>) -> Result<Response<SyncResponse>, Status> {
         Ok(Response::new(self.reads.sync(request.into_inner()).await?))
+    }
+
+    async fn epoch(&self, _: Request<EpochRequest>) -> Result<Response<EpochResponse>, Status> {
+        Ok(Response::new(EpochResponse { epoch: self.reads.epoch().await? }))
     }
 }

@@ -45,7 +45,8 @@ impl Batch {
             return Ok(());
         }
         let command = Command::parse(&upstream)?;
-        let span = tracing::info_span!("logic.command.decide", otel.kind = "consumer", request_id = upstream.request_id);
+        let span =
+            tracing::info_span!("logic.command.decide", otel.kind = "consumer", request_id = upstream.request_id);
         trace_context::continue_in(&span, record.header(trace_context::TRACE_PARENT).unwrap_or_default());
         let (origin, received_at_ms) = (upstream.origin.unwrap_or_default(), upstream.received_at_ms);
         self.arrivals.push(Arrival { index, command, origin, received_at_ms, span });
@@ -55,5 +56,6 @@ impl Batch {
 
 /// A record's payload.
 pub(super) fn decode(payload: &Bytes) -> Result<mq::Upstream, Error> {
-    mq::Upstream::decode(payload.clone()).map_err(|error| Error::invalid("payload", format_args!("im.mq.v1.Upstream: {error}")))
+    mq::Upstream::decode(payload.clone())
+        .map_err(|error| Error::invalid("payload", format_args!("im.mq.v1.Upstream: {error}")))
 }

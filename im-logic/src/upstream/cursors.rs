@@ -19,7 +19,14 @@ pub(super) async fn put(upstream: &Upstream, cursors: &[(i64, ReadCursor)]) -> R
         read_seq: cursor.read_seq,
     };
     let request = PutCursorsRequest { cursors: cursors.iter().map(put).collect() };
-    let moved = upstream.repo.conversations().put_cursors(request).await.map_err(|status| failure(status.into()))?.into_inner().moved;
+    let moved = upstream
+        .repo
+        .conversations()
+        .put_cursors(request)
+        .await
+        .map_err(|status| failure(status.into()))?
+        .into_inner()
+        .moved;
     let ids: std::collections::HashSet<String> = moved.iter().map(|cursor| cursor.conversation_id.clone()).collect();
     let states = upstream.states.read(ids).await.map_err(failure)?;
     let receipts = moved.into_iter().filter_map(|cursor| {

@@ -52,7 +52,13 @@ pub(super) struct Decided<'a> {
 }
 
 impl Upstream {
-    pub(crate) fn new(repo: Repo, outbox: Outbox, limits: Limits, mint: Arc<Mint>, (clock, metrics): (Clock, Metrics)) -> Self {
+    pub(crate) fn new(
+        repo: Repo,
+        outbox: Outbox,
+        limits: Limits,
+        mint: Arc<Mint>,
+        (clock, metrics): (Clock, Metrics),
+    ) -> Self {
         Self { states: States::new(repo.clone()), repo, outbox, limits, mint, clock, metrics }
     }
 
@@ -72,7 +78,11 @@ impl Upstream {
     }
 
     /// Decides and appends; answers the commands whose state had moved.
-    async fn round<'a>(&self, open: Vec<&'a Arrival>, done: &mut Vec<Decided<'a>>) -> Result<Vec<&'a Arrival>, Failure> {
+    async fn round<'a>(
+        &self,
+        open: Vec<&'a Arrival>,
+        done: &mut Vec<Decided<'a>>,
+    ) -> Result<Vec<&'a Arrival>, Failure> {
         let states = self.states.of(&open).await.map_err(failure)?;
         let users = self.states.users(&open).await.map_err(failure)?;
         let mut by_conversation: Vec<(String, Vec<&Arrival>)> = Vec::new();
@@ -89,7 +99,12 @@ impl Upstream {
         for (id, arrivals) in &by_conversation {
             groups.push(self.fold(id, states.get(id), arrivals, &users)?);
         }
-        let answer = self.repo.messages().append(AppendRequest { groups: groups.clone() }).await.map_err(|status| failure(status.into()))?;
+        let answer = self
+            .repo
+            .messages()
+            .append(AppendRequest { groups: groups.clone() })
+            .await
+            .map_err(|status| failure(status.into()))?;
         let outcomes = answer.into_inner().groups;
         let (mut again, mut poison) = (Vec::new(), Vec::new());
         for (((id, arrivals), group), outcomes) in by_conversation.into_iter().zip(&groups).zip(outcomes) {
@@ -109,7 +124,13 @@ impl Upstream {
     }
 
     /// Decides one conversation's commands in order, each upon the effect of those before it.
-    fn fold(&self, id: &str, state: Option<&repo::State>, arrivals: &[&Arrival], users: &HashSet<UserId>) -> Result<AppendGroup, Failure> {
+    fn fold(
+        &self,
+        id: &str,
+        state: Option<&repo::State>,
+        arrivals: &[&Arrival],
+        users: &HashSet<UserId>,
+    ) -> Result<AppendGroup, Failure> {
         let mut state = state.map(State::of).unwrap_or_default();
         let state_version = state.version;
         let mut seen = HashSet::new();
@@ -141,7 +162,12 @@ enum Settled<'a> {
     Failed(Error),
 }
 
-fn settle<'a>(arrival: &'a Arrival, decision: &Decision, outcome: AppendOutcome, audience: &mut Audience) -> Settled<'a> {
+fn settle<'a>(
+    arrival: &'a Arrival,
+    decision: &Decision,
+    outcome: AppendOutcome,
+    audience: &mut Audience,
+) -> Settled<'a> {
     let done = |result, push| Settled::Done(Box::new(Decided { arrival, result, push }));
     let refused = |error: common::Error| done(mq::outcome::Result::Error(error), None);
     match outcome.outcome {
@@ -151,7 +177,12 @@ fn settle<'a>(arrival: &'a Arrival, decision: &Decision, outcome: AppendOutcome,
                 audience.apply(entry.seq, &accepted.changes);
             }
             let users = audience.of_entry(entry.seq);
-            let stored = mq::Stored { seq: entry.seq, message_id: entry.message_id, created_at_ms: entry.created_at_ms, msg_no: entry.msg_no };
+            let stored = mq::Stored {
+                seq: entry.seq,
+                message_id: entry.message_id,
+                created_at_ms: entry.created_at_ms,
+                msg_no: entry.msg_no,
+            };
             done(mq::outcome::Result::Stored(stored), Some((entry, users)))
         }
         Some(Outcome::Rejected(error)) => refused(error),
@@ -164,9 +195,10 @@ fn settle<'a>(arrival: &'a Arrival, decision: &Decision, outcome: AppendOutcome,
 /// What a call's error means for the batch.
 pub(super) fn failure(error: Error) -> Failure {
     match error.code() {
-        ErrorCode::Unavailable | ErrorCode::DeadlineExceeded | ErrorCode::Overloaded | ErrorCode::ServiceTokenInvalid => {
-            Failure::Transient(error)
-        }
+        ErrorCode::Unavailable
+        | ErrorCode::DeadlineExceeded
+        | ErrorCode::Overloaded
+        | ErrorCode::ServiceTokenInvalid => Failure::Transient(error),
         _ => Failure::Unknown(error),
     }
 }
@@ -200,7 +232,10 @@ impl Handler for Upstream {
             result: Some(mq::outcome::Result::Error(Error::new(ErrorCode::Parked).into())),
             trace_parent: record.header(trace_context::TRACE_PARENT).unwrap_or_default().to_owned(),
         };
-        let batch = outbox::Batch { outcomes: vec![(upstream.origin.unwrap_or_default(), outcome)], ..outbox::Batch::default() };
+        let batch = outbox::Batch {
+            outcomes: vec![(upstream.origin.unwrap_or_default(), outcome)],
+            ..outbox::Batch::default()
+        };
         self.outbox.send(batch).await.map_err(failure)
     }
 }

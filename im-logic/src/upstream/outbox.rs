@@ -115,7 +115,10 @@ impl Outbox {
     pub(crate) async fn revoke(&self, sessions: Vec<RevokedSession>) {
         let mut letters = Letters::default();
         for gateway in self.live() {
-            let revocation = |session: &RevokedSession| Revocation { user_id: session.user_id, session_id: session.session_id.clone() };
+            let revocation = |session: &RevokedSession| Revocation {
+                user_id: session.user_id,
+                session_id: session.session_id.clone(),
+            };
             letters.to(&gateway, 0).revocations.extend(sessions.iter().map(revocation));
         }
         if let Err(error) = self.produce(letters).await {
@@ -126,7 +129,8 @@ impl Outbox {
     async fn produce(&self, letters: Letters) -> Result<(), Error> {
         let record = |((_, slot), letter): (Gateway, Downstream)| NewRecord::to_partition(slot, letter.encode_to_vec());
         let records = letters.finish().into_iter().map(record).collect();
-        let unavailable = |error| Error::new(ErrorCode::Unavailable).with("part", "im.downstream").with("reason", error);
+        let unavailable =
+            |error| Error::new(ErrorCode::Unavailable).with("part", "im.downstream").with("reason", error);
         self.queue.produce(Topic::Downstream, records, Room::Internal).await.map_err(unavailable)
     }
 
@@ -159,7 +163,9 @@ impl Whereabouts {
     fn split(&self, users: &[UserId]) -> BTreeMap<Gateway, Vec<UserId>> {
         let mut split: BTreeMap<Gateway, Vec<UserId>> = BTreeMap::new();
         for user in users {
-            for gateway in self.by_user.get(user).into_iter().flatten().filter(|gateway| !self.unknown.contains(gateway)) {
+            for gateway in
+                self.by_user.get(user).into_iter().flatten().filter(|gateway| !self.unknown.contains(gateway))
+            {
                 split.entry(gateway.clone()).or_default().push(*user);
             }
         }
@@ -244,7 +250,8 @@ mod tests {
         letters.deliver(&gateway("a"), &entry(3), vec![1], "");
         letters.to(&gateway("a"), RECORD_BYTES).outcomes.push(Outcome::default());
         let records = letters.finish();
-        let shape: Vec<_> = records.iter().map(|(_, letter)| (letter.deliveries.len(), letter.outcomes.len())).collect();
+        let shape: Vec<_> =
+            records.iter().map(|(_, letter)| (letter.deliveries.len(), letter.outcomes.len())).collect();
         assert_eq!(shape, [(2, 0), (0, 1)]);
         assert_eq!(records[0].1.deliveries[0].entries.len(), 2);
     }

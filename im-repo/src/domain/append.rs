@@ -8,7 +8,8 @@ use proto::{
     common,
     message::Entry,
     repo::{
-        Accepted, AppendGroup, AppendOutcome, Conflict, DecideAgain, Decision, append_outcome::Outcome, decision::Verdict, state_change::Change,
+        Accepted, AppendGroup, AppendOutcome, Conflict, DecideAgain, Decision, append_outcome::Outcome,
+        decision::Verdict, state_change::Change,
     },
 };
 
@@ -177,7 +178,11 @@ impl Plan {
         }
         self.row.state_version += i64::from(state_changed);
         if accepted.countable {
-            self.cursors.push(NewCursor { user_id: decision.sender_id, read_seq: entry.seq, read_msg_no: entry.msg_no });
+            self.cursors.push(NewCursor {
+                user_id: decision.sender_id,
+                read_seq: entry.seq,
+                read_msg_no: entry.msg_no,
+            });
         }
         self.entries.push((entry.clone(), decision.payload_hash.clone(), accepted.countable));
         entry
@@ -238,7 +243,10 @@ mod tests {
 
     fn locked(plan: &Plan) -> Locked {
         let entries = plan.entries.iter().map(|(entry, hash, _)| {
-            ((entry.sender_id, entry.command_id.clone()), Known { payload_hash: hash.clone(), outcome: Ok(entry.clone()) })
+            (
+                (entry.sender_id, entry.command_id.clone()),
+                Known { payload_hash: hash.clone(), outcome: Ok(entry.clone()) },
+            )
         });
         let rejections = plan.rejections.iter().map(|(sender, command, hash, error)| {
             ((*sender, command.clone()), Known { payload_hash: hash.clone(), outcome: Err(error.clone()) })
@@ -250,7 +258,8 @@ mod tests {
     fn seqs_are_dense_and_times_never_step_back() {
         let row = Row { last_seq: 4, last_msg_no: 2, last_created_at_ms: 100, ..Row::default() };
         let plan = plan(Locked { row, ..Locked::default() }, &group(0, vec![send(1, "a"), send(2, "b")]), 50);
-        let seen: Vec<_> = plan.entries.iter().map(|(entry, ..)| (entry.seq, entry.msg_no, entry.created_at_ms)).collect();
+        let seen: Vec<_> =
+            plan.entries.iter().map(|(entry, ..)| (entry.seq, entry.msg_no, entry.created_at_ms)).collect();
         assert_eq!(seen, [(5, 3, 100), (6, 4, 100)]);
     }
 
@@ -260,7 +269,10 @@ mod tests {
         let mut moved = locked(&first);
         moved.row.state_version = 9;
         let again = plan(moved, &group(0, vec![send(1, "a"), send(1, "b")]), 2);
-        assert!(matches!(again.outcomes[0], AppendOutcome { outcome: Some(Outcome::Entry(_)), repeated_command: true }));
+        assert!(matches!(
+            again.outcomes[0],
+            AppendOutcome { outcome: Some(Outcome::Entry(_)), repeated_command: true }
+        ));
         assert!(matches!(again.outcomes[1].outcome, Some(Outcome::DecideAgain(_))));
         assert!(!again.writes());
     }
@@ -272,7 +284,10 @@ mod tests {
         assert_eq!((first.rejections.len(), first.row.last_seq), (1, 0));
         // Accepted by a zombie with a stale cache: the stored rejection stands.
         let again = plan(locked(&first), &group(0, vec![send(3, "x")]), 2);
-        assert!(matches!(again.outcomes[0], AppendOutcome { outcome: Some(Outcome::Rejected(_)), repeated_command: true }));
+        assert!(matches!(
+            again.outcomes[0],
+            AppendOutcome { outcome: Some(Outcome::Rejected(_)), repeated_command: true }
+        ));
     }
 
     #[test]
@@ -294,10 +309,15 @@ mod tests {
             ],
             ..Accepted::default()
         };
-        let end = Accepted { changes: vec![change(Change::EndMember(EndMember { user_id: 7 }))], ..Accepted::default() };
+        let end =
+            Accepted { changes: vec![change(Change::EndMember(EndMember { user_id: 7 }))], ..Accepted::default() };
         let row = Row { last_seq: 10, last_msg_no: 8, ..Row::default() };
-        let decisions =
-            vec![decision(1, "j", Verdict::Accepted(join)), send(1, "m"), decision(1, "r", Verdict::Accepted(end)), send(1, "n")];
+        let decisions = vec![
+            decision(1, "j", Verdict::Accepted(join)),
+            send(1, "m"),
+            decision(1, "r", Verdict::Accepted(end)),
+            send(1, "n"),
+        ];
         let plan = plan(Locked { row, ..Locked::default() }, &group(0, decisions), 1);
         assert_eq!(plan.members[&7], MemberWrite { put: Some((1, 11)), left_seq: Some(14) });
         assert_eq!((plan.row.member_count, plan.row.state_version), (0, 2));

@@ -1,9 +1,9 @@
 //! Conversations and members.
 
 use proto::repo::{
-    HeadsRequest, HeadsResponse, ListOfRequest, ListOfResponse, MembersRequest, MembersResponse, PutCursorsRequest, PutCursorsResponse,
-    StatesRequest, StatesResponse, StoreEpochRequest, StoreEpochResponse, conversation_repo_server::ConversationRepo,
-    group_repo_server::GroupRepo,
+    HeadsRequest, HeadsResponse, ListOfRequest, ListOfResponse, MembersRequest, MembersResponse, PutCursorsRequest,
+    PutCursorsResponse, StatesRequest, StatesResponse, StoreEpochRequest, StoreEpochResponse,
+    conversation_repo_server::ConversationRepo, group_repo_server::GroupRepo,
 };
 use tonic::{Request, Response, Status, async_trait};
 

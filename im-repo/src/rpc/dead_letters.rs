@@ -1,8 +1,8 @@
 //! Dead letters.
 
 use proto::repo::{
-    DeadLetter, GetDeadLetterRequest, ListDeadLettersRequest, ListDeadLettersResponse, MarkDeadLetterRequest, PutDeadLetterRequest,
-    dead_letter_repo_server::DeadLetterRepo,
+    DeadLetter, GetDeadLetterRequest, ListDeadLettersRequest, ListDeadLettersResponse, MarkDeadLetterRequest,
+    PutDeadLetterRequest, dead_letter_repo_server::DeadLetterRepo,
 };
 use tonic::{Request, Response, Status, async_trait};
 
@@ -15,7 +15,10 @@ impl DeadLetterRepo for RepoRpc {
         Ok(Response::new(self.store.put_dead_letter(&record).await?))
     }
 
-    async fn list(&self, request: Request<ListDeadLettersRequest>) -> Result<Response<ListDeadLettersResponse>, Status> {
+    async fn list(
+        &self,
+        request: Request<ListDeadLettersRequest>,
+    ) -> Result<Response<ListDeadLettersResponse>, Status> {
         Ok(Response::new(self.store.dead_letters(request.get_ref()).await?))
     }
 

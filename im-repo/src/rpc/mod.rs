@@ -8,8 +8,9 @@ mod users;
 use std::sync::Arc;
 
 use proto::repo::{
-    conversation_repo_server::ConversationRepoServer, dead_letter_repo_server::DeadLetterRepoServer, group_repo_server::GroupRepoServer,
-    message_repo_server::MessageRepoServer, session_repo_server::SessionRepoServer, user_repo_server::UserRepoServer,
+    conversation_repo_server::ConversationRepoServer, dead_letter_repo_server::DeadLetterRepoServer,
+    group_repo_server::GroupRepoServer, message_repo_server::MessageRepoServer, session_repo_server::SessionRepoServer,
+    user_repo_server::UserRepoServer,
 };
 use tonic::service::Routes;
 

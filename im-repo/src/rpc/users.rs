@@ -1,9 +1,10 @@
 //! Users and sessions.
 
 use proto::repo::{
-    CreateSessionRequest, CreateUserRequest, CredentialsRequest, CredentialsResponse, GetUsersRequest, GetUsersResponse,
-    ListSessionsRequest, ListSessionsResponse, RevokeRequest, RevokeResponse, RevokedSinceRequest, RevokedSinceResponse, RotateRequest,
-    RotateResponse, Session, User, session_repo_server::SessionRepo, user_repo_server::UserRepo,
+    CreateSessionRequest, CreateUserRequest, CredentialsRequest, CredentialsResponse, GetUsersRequest,
+    GetUsersResponse, ListSessionsRequest, ListSessionsResponse, RevokeRequest, RevokeResponse, RevokedSinceRequest,
+    RevokedSinceResponse, RotateRequest, RotateResponse, Session, User, session_repo_server::SessionRepo,
+    user_repo_server::UserRepo,
 };
 use tonic::{Request, Response, Status, async_trait};
 
@@ -44,7 +45,12 @@ impl SessionRepo for RepoRpc {
         Ok(Response::new(RevokeResponse { revoked }))
     }
 
-    async fn revoked_since(&self, request: Request<RevokedSinceRequest>) -> Result<Response<RevokedSinceResponse>, Status> {
-        Ok(Response::new(RevokedSinceResponse { sessions: self.store.revoked_since(request.get_ref().since_ms).await? }))
+    async fn revoked_since(
+        &self,
+        request: Request<RevokedSinceRequest>,
+    ) -> Result<Response<RevokedSinceResponse>, Status> {
+        Ok(Response::new(RevokedSinceResponse {
+            sessions: self.store.revoked_since(request.get_ref().since_ms).await?,
+        }))
     }
 }

@@ -39,7 +39,8 @@ impl Store {
             }
             wanted = wanted.add(these);
         }
-        let found = if asked { member::Entity::find().filter(wanted).all(self.database.reader()).await? } else { Vec::new() };
+        let found =
+            if asked { member::Entity::find().filter(wanted).all(self.database.reader()).await? } else { Vec::new() };
         let mut by_conversation: HashMap<String, Vec<member::Model>> = HashMap::new();
         for model in found {
             by_conversation.entry(model.conversation_id.clone()).or_default().push(model);
@@ -74,7 +75,8 @@ impl Store {
         let rows = self.conversations(&ids).await?;
         let mut entries = HashMap::new();
         if query.last_entry {
-            let places: Vec<(String, i64)> = rows.values().map(|row| (row.conversation_id.clone(), row.last_seq)).collect();
+            let places: Vec<(String, i64)> =
+                rows.values().map(|row| (row.conversation_id.clone(), row.last_seq)).collect();
             for entry in self.entries_at(&places).await? {
                 entries.insert(entry.conversation_id.clone(), entry);
             }

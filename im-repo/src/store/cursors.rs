@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use im_infra::{database::Engine, ids::UserId};
 use proto::{Error, repo::PutCursor};
-use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, Statement, Value};
+use sea_orm::{
+    ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, Statement, Value,
+};
 
 use super::{
     Store,
@@ -20,7 +22,11 @@ pub(super) struct CursorRow<'a> {
 }
 
 /// Moves cursors forward, in the order of their keys so that two batches never wait in a circle.
-pub(super) async fn merge(connection: &impl ConnectionTrait, engine: Engine, rows: &[CursorRow<'_>]) -> Result<(), DbErr> {
+pub(super) async fn merge(
+    connection: &impl ConnectionTrait,
+    engine: Engine,
+    rows: &[CursorRow<'_>],
+) -> Result<(), DbErr> {
     // One row per key: PostgreSQL refuses to touch a row twice in one statement.
     let mut merged: BTreeMap<(&str, UserId), (i64, i64)> = BTreeMap::new();
     for row in rows {
@@ -57,7 +63,10 @@ pub(super) async fn merge(connection: &impl ConnectionTrait, engine: Engine, row
              read_msg_no = max(read_msg_no, excluded.read_msg_no)"
         }
     });
-    connection.execute_raw(Statement::from_sql_and_values(connection.get_database_backend(), sql, values)).await.map(drop)
+    connection
+        .execute_raw(Statement::from_sql_and_values(connection.get_database_backend(), sql, values))
+        .await
+        .map(drop)
 }
 
 impl Store {
@@ -75,7 +84,8 @@ impl Store {
             .filter(conversation::COLUMN.conversation_id.is_in(ids))
             .all(self.database.reader())
             .await?;
-        let heads: BTreeMap<String, i64> = heads.into_iter().map(|head| (head.conversation_id, head.last_seq)).collect();
+        let heads: BTreeMap<String, i64> =
+            heads.into_iter().map(|head| (head.conversation_id, head.last_seq)).collect();
         let mut wanted: BTreeMap<(String, UserId), i64> = BTreeMap::new();
         for cursor in cursors {
             let Some(&last_seq) = heads.get(&cursor.conversation_id) else { continue };
@@ -90,7 +100,8 @@ impl Store {
         wanted.retain(|_, seq| *seq > 0);
         let places: Vec<(String, i64)> = wanted.iter().map(|((id, _), &seq)| (id.clone(), seq)).collect();
         let entries = self.entries_at(&places).await?;
-        let msg_nos: BTreeMap<(&str, i64), i64> = entries.iter().map(|e| ((&*e.conversation_id, e.seq), e.msg_no)).collect();
+        let msg_nos: BTreeMap<(&str, i64), i64> =
+            entries.iter().map(|e| ((&*e.conversation_id, e.seq), e.msg_no)).collect();
         let mut rows = Vec::with_capacity(wanted.len());
         for ((conversation_id, user_id), &read_seq) in &wanted {
             let read_msg_no = msg_nos.get(&(&**conversation_id, read_seq)).copied().unwrap_or(0);
@@ -101,13 +112,18 @@ impl Store {
         Ok(wanted.into_iter().map(moved).collect())
     }
 
-    pub(super) async fn cursors_of(&self, keys: impl IntoIterator<Item = &(String, UserId)>) -> Result<Vec<cursor::Model>, DbErr> {
+    pub(super) async fn cursors_of(
+        &self,
+        keys: impl IntoIterator<Item = &(String, UserId)>,
+    ) -> Result<Vec<cursor::Model>, DbErr> {
         let mut any = Condition::any();
         let mut asked = false;
         for (conversation_id, user_id) in keys {
             asked = true;
             any = any.add(
-                Condition::all().add(cursor::Column::ConversationId.eq(&**conversation_id)).add(cursor::Column::UserId.eq(*user_id)),
+                Condition::all()
+                    .add(cursor::Column::ConversationId.eq(&**conversation_id))
+                    .add(cursor::Column::UserId.eq(*user_id)),
             );
         }
         if !asked {

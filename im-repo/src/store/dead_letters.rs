@@ -5,7 +5,9 @@ use proto::{
     Error, ErrorCode, mq,
     repo::{DeadLetter, DeadLetterState, ListDeadLettersRequest, ListDeadLettersResponse},
 };
-use sea_orm::{ActiveModelTrait as _, DbErr, EntityTrait as _, NotSet, QueryFilter as _, QueryOrder as _, QuerySelect as _, Set};
+use sea_orm::{
+    ActiveModelTrait as _, DbErr, EntityTrait as _, NotSet, QueryFilter as _, QueryOrder as _, QuerySelect as _, Set,
+};
 
 use super::{Store, entity::dead_letter};
 use crate::error::{Kind, kind, to_error};
@@ -41,7 +43,9 @@ impl Store {
             .filter(dead_letter::COLUMN.shard.eq(shard))
             .filter(dead_letter::COLUMN.position.eq(record.offset));
         let found = same.one(self.database.writer()).await.map_err(|error| to_error(&error))?;
-        found.as_ref().map_or_else(|| Err(ErrorCode::NotFound.into()), |row| to_proto(row).map_err(|error| to_error(&error)))
+        found
+            .as_ref()
+            .map_or_else(|| Err(ErrorCode::NotFound.into()), |row| to_proto(row).map_err(|error| to_error(&error)))
     }
 
     /// Dead letters by ascending id.
@@ -69,7 +73,8 @@ impl Store {
     /// # Errors
     /// `not_found`; `unavailable` if the database is away.
     pub async fn dead_letter(&self, id: i64) -> Result<DeadLetter, Error> {
-        let row = dead_letter::Entity::find_by_id(id).one(self.database.reader()).await.map_err(|error| to_error(&error))?;
+        let row =
+            dead_letter::Entity::find_by_id(id).one(self.database.reader()).await.map_err(|error| to_error(&error))?;
         let row = row.ok_or_else(|| Error::new(ErrorCode::NotFound).with("dead_letter_id", id))?;
         to_proto(&row).map_err(|error| to_error(&error))
     }

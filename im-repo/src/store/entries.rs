@@ -45,7 +45,8 @@ impl Store {
             select.order_by_asc(entry::Column::Seq)
         };
         let rows = ordered.all(self.database.reader()).await.map_err(|error| to_error(&error))?;
-        let mut entries: Vec<Entry> = rows.into_iter().map(to_proto).collect::<Result<_, _>>().map_err(|error| to_error(&error))?;
+        let mut entries: Vec<Entry> =
+            rows.into_iter().map(to_proto).collect::<Result<_, _>>().map_err(|error| to_error(&error))?;
         if query.newest {
             entries.reverse();
         }
@@ -57,7 +58,9 @@ impl Store {
         let mut any = Condition::any();
         for (conversation_id, seq) in places {
             any = any.add(
-                Condition::all().add(entry::COLUMN.conversation_id.eq(&**conversation_id)).add(entry::COLUMN.seq.eq(*seq)),
+                Condition::all()
+                    .add(entry::COLUMN.conversation_id.eq(&**conversation_id))
+                    .add(entry::COLUMN.seq.eq(*seq)),
             );
         }
         if places.is_empty() {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use im_infra::ids::ConversationId;
 use proto::{
     Error,
-    repo::{ListOfRequest, ListOfResponse, Member, Membership, MembersRequest, MembersResponse},
+    repo::{ListOfRequest, ListOfResponse, Member, MembersRequest, MembersResponse, Membership},
 };
 use sea_orm::{DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 
@@ -14,7 +14,13 @@ use crate::error::to_error;
 
 #[allow(clippy::needless_pass_by_value)] // rows are used up where they are turned
 pub(super) fn to_proto(model: member::Model, read_seq: i64) -> Member {
-    Member { user_id: model.user_id, role: model.role, visible_from: model.visible_from, left_seq: model.left_seq, read_seq }
+    Member {
+        user_id: model.user_id,
+        role: model.role,
+        visible_from: model.visible_from,
+        left_seq: model.left_seq,
+        read_seq,
+    }
 }
 
 fn page(limit: u32) -> u64 {
@@ -82,12 +88,19 @@ impl Store {
         let cursors = self.cursors_of(&both.collect::<Vec<_>>()).await?;
         let read: HashMap<(&str, bool), (i64, i64)> = cursors
             .iter()
-            .map(|cursor| ((&*cursor.conversation_id, cursor.user_id == query.user_id), (cursor.read_seq, cursor.read_msg_no)))
+            .map(|cursor| {
+                ((&*cursor.conversation_id, cursor.user_id == query.user_id), (cursor.read_seq, cursor.read_msg_no))
+            })
             .collect();
         let memberships = rows.into_iter().map(|row| {
             let (read_seq, read_msg_no) = read.get(&(&*row.conversation_id, true)).copied().unwrap_or_default();
             let (peer_read_seq, _) = read.get(&(&*row.conversation_id, false)).copied().unwrap_or_default();
-            Membership { conversation_id: row.conversation_id.clone(), member: Some(to_proto(row, read_seq)), read_msg_no, peer_read_seq }
+            Membership {
+                conversation_id: row.conversation_id.clone(),
+                member: Some(to_proto(row, read_seq)),
+                read_msg_no,
+                peer_read_seq,
+            }
         });
         Ok(ListOfResponse { memberships: memberships.collect(), more })
     }

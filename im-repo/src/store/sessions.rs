@@ -4,7 +4,10 @@ use proto::{
     Error,
     repo::{CreateSessionRequest, RotateRequest, RotateResponse, Session, rotate_response},
 };
-use sea_orm::{ActiveModelTrait as _, ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Set};
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, Set,
+};
 
 use super::{IDS_MAX, Store, entity::session};
 use crate::error::to_error;

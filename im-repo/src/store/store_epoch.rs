@@ -13,7 +13,9 @@ impl Store {
     /// `unavailable` if the database is away.
     pub async fn epoch(&self, fresh: &str) -> Result<String, Error> {
         let database = &self.database;
-        if let Some(row) = store::Entity::find_by_id(1).one(database.reader()).await.map_err(|error| to_error(&error))? {
+        if let Some(row) =
+            store::Entity::find_by_id(1).one(database.reader()).await.map_err(|error| to_error(&error))?
+        {
             return Ok(row.epoch);
         }
         let row = store::ActiveModel { id: Set(1), epoch: Set(fresh.to_owned()) };

@@ -53,7 +53,8 @@ impl Store {
         let any = Condition::any()
             .add(user::COLUMN.user_id.is_in(query.user_ids))
             .add(user::COLUMN.name_key.is_in(query.name_keys.iter().map(String::as_str)));
-        let rows = user::Entity::find().filter(any).all(self.database.reader()).await.map_err(|error| to_error(&error))?;
+        let rows =
+            user::Entity::find().filter(any).all(self.database.reader()).await.map_err(|error| to_error(&error))?;
         Ok(rows.into_iter().map(to_proto).collect())
     }
 

@@ -7,8 +7,8 @@ use proto::{
     common,
     message::{Content, EntryBody, Text, content, entry_body},
     repo::{
-        Accepted, AppendGroup, AppendOutcome, CreateConversation, Decision, PutMember, RangeRequest, StateChange, StateQuery,
-        append_outcome::Outcome, decision::Verdict, state_change::Change,
+        Accepted, AppendGroup, AppendOutcome, CreateConversation, Decision, PutMember, RangeRequest, StateChange,
+        StateQuery, append_outcome::Outcome, decision::Verdict, state_change::Change,
     },
 };
 
@@ -66,7 +66,13 @@ async fn append(engine: &Engine, groups: Vec<AppendGroup>) -> Vec<Vec<AppendOutc
 }
 
 async fn log(engine: &Engine, conversation_id: &str) -> Vec<proto::message::Entry> {
-    let all = RangeRequest { conversation_id: conversation_id.into(), from_seq: 1, to_seq: i64::MAX, limit: 500, newest: false };
+    let all = RangeRequest {
+        conversation_id: conversation_id.into(),
+        from_seq: 1,
+        to_seq: i64::MAX,
+        limit: 500,
+        newest: false,
+    };
     engine.store.range(&all).await.unwrap()
 }
 
@@ -132,7 +138,11 @@ async fn r04_concurrent_appends_to_the_same_new_conversation_do_not_lose_or_doub
 
 async fn r03_a_zombie_with_a_stale_state_is_told_to_decide_again(engine: Engine) {
     append(&engine, vec![group("d:1:2", 0, vec![first_send(1, "a")])]).await;
-    let done = append(&engine, vec![group("d:1:2", 0, vec![first_send(2, "z"), first_send(1, "a")]), group("d:1:3", 0, vec![send(1, "q")])]).await;
+    let done = append(
+        &engine,
+        vec![group("d:1:2", 0, vec![first_send(2, "z"), first_send(1, "a")]), group("d:1:3", 0, vec![send(1, "q")])],
+    )
+    .await;
     assert!(matches!(done[0][0].outcome, Some(Outcome::DecideAgain(_))));
     assert!(done[0][1].repeated_command, "what is stored is still answered");
     assert_eq!(seq(&done[1][0]), Some(1), "other conversations commit");
@@ -145,10 +155,8 @@ async fn r04_one_bad_record_fails_alone(engine: Engine) {
     }
     // Longer than the column: the edge refuses such ids, so this stands for any data that the schema refuses.
     let bad = "x".repeat(200);
-    let groups = vec![
-        group("d:1:2", 0, vec![send(1, "a"), send(1, &bad), send(1, "c")]),
-        group("d:3:4", 0, vec![send(3, "b")]),
-    ];
+    let groups =
+        vec![group("d:1:2", 0, vec![send(1, "a"), send(1, &bad), send(1, "c")]), group("d:3:4", 0, vec![send(3, "b")])];
     let done = append(&engine, groups).await;
     assert_eq!(seq(&done[0][0]), Some(1));
     assert!(matches!(done[0][1].outcome, Some(Outcome::Failed(_))), "{:?}", done[0][1]);
@@ -207,10 +215,18 @@ async fn random_schedules_of_replays_zombies_and_rejections_agree_with_the_model
             }
         }
         let entries = log(&engine, &conversation).await;
-        assert_eq!(entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), (1..=last_seq).collect::<Vec<_>>(), "seed {seed}");
+        assert_eq!(
+            entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(),
+            (1..=last_seq).collect::<Vec<_>>(),
+            "seed {seed}"
+        );
         assert!(entries.is_sorted_by_key(|entry| entry.created_at_ms), "seed {seed}: time stepped back");
         for entry in entries {
-            assert_eq!(stored.get(&(entry.sender_id, entry.command_id.clone())), Some(&Outcome::Entry(entry)), "seed {seed}");
+            assert_eq!(
+                stored.get(&(entry.sender_id, entry.command_id.clone())),
+                Some(&Outcome::Entry(entry)),
+                "seed {seed}"
+            );
         }
     }
 }

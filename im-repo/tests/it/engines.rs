@@ -42,7 +42,10 @@ impl Engine {
 async fn fresh_database(url: &str) -> String {
     let name = format!("t_{}", uuid::Uuid::new_v4().simple());
     let admin = sea_orm::Database::connect(url).await.expect("the database of scripts/infra");
-    admin.execute_raw(Statement::from_string(admin.get_database_backend(), format!("create database {name}"))).await.unwrap();
+    admin
+        .execute_raw(Statement::from_string(admin.get_database_backend(), format!("create database {name}")))
+        .await
+        .unwrap();
     let (base, _) = url.rsplit_once('/').unwrap();
     format!("{base}/{name}")
 }

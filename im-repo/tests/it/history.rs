@@ -3,9 +3,9 @@
 use proto::{
     ErrorCode, mq,
     repo::{
-        Accepted, AppendGroup, CreateConversation, CreateSessionRequest, CreateUserRequest, DeadLetterState, Decision, GetUsersRequest,
-        HeadsRequest, ListDeadLettersRequest, ListOfRequest, PutCursor, PutMember, RotateRequest, Session, StateChange, decision::Verdict,
-        rotate_response, state_change::Change,
+        Accepted, AppendGroup, CreateConversation, CreateSessionRequest, CreateUserRequest, DeadLetterState, Decision,
+        GetUsersRequest, HeadsRequest, ListDeadLettersRequest, ListOfRequest, PutCursor, PutMember, RotateRequest,
+        Session, StateChange, decision::Verdict, rotate_response, state_change::Change,
     },
 };
 
@@ -20,7 +20,13 @@ on_every_engine! {
 }
 
 fn user(user_id: i64, name: &str) -> CreateUserRequest {
-    CreateUserRequest { user_id, name: name.into(), name_key: name.to_lowercase(), display_name: "😀".into(), ..Default::default() }
+    CreateUserRequest {
+        user_id,
+        name: name.into(),
+        name_key: name.to_lowercase(),
+        display_name: "😀".into(),
+        ..Default::default()
+    }
 }
 
 async fn names_are_unique_by_their_folded_form(engine: Engine) {
@@ -29,15 +35,21 @@ async fn names_are_unique_by_their_folded_form(engine: Engine) {
     assert_eq!(taken.code(), ErrorCode::NameTaken);
     engine.store.create_user(user(3, "Älice")).await.unwrap();
     let query = GetUsersRequest { user_ids: vec![3, 99], name_keys: vec!["alice".into()] };
-    let mut found: Vec<_> = engine.store.users(query).await.unwrap().into_iter().map(|user| (user.user_id, user.display_name)).collect();
+    let mut found: Vec<_> =
+        engine.store.users(query).await.unwrap().into_iter().map(|user| (user.user_id, user.display_name)).collect();
     found.sort();
     assert_eq!(found, [(1, "😀".to_owned()), (3, "😀".to_owned())]);
     assert_eq!(engine.store.credentials("nobody").await.unwrap().user_id, 0);
 }
 
 async fn a_refresh_secret_works_once_and_its_second_use_ends_the_session(engine: Engine) {
-    let session = Session { session_id: "s".into(), user_id: 1, expires_at_ms: i64::MAX, created_at_ms: 5, ..Default::default() };
-    engine.store.create_session(CreateSessionRequest { session: Some(session), refresh_hash: "one".into() }).await.unwrap();
+    let session =
+        Session { session_id: "s".into(), user_id: 1, expires_at_ms: i64::MAX, created_at_ms: 5, ..Default::default() };
+    engine
+        .store
+        .create_session(CreateSessionRequest { session: Some(session), refresh_hash: "one".into() })
+        .await
+        .unwrap();
     let rotate = |hash: &'static str, next: &'static str| RotateRequest {
         session_id: "s".into(),
         refresh_hash: hash.into(),
@@ -67,13 +79,25 @@ async fn cursors_only_move_forward_and_never_past_the_log(engine: Engine) {
             Vec::new()
         };
         let accepted = Accepted { message_id: number, countable: number != 2, changes, ..Default::default() };
-        Decision { sender_id: 1, command_id: format!("c{number}"), verdict: Some(Verdict::Accepted(accepted)), ..Default::default() }
+        Decision {
+            sender_id: 1,
+            command_id: format!("c{number}"),
+            verdict: Some(Verdict::Accepted(accepted)),
+            ..Default::default()
+        }
     });
     let group = AppendGroup { conversation_id: "d:1:2".into(), state_version: 0, decisions: decisions.collect() };
     engine.store.append(vec![group]).await.unwrap();
     let put = async |read_seq| {
         let cursor = PutCursor { user_id: 2, conversation_id: "d:1:2".into(), read_seq };
-        engine.store.put_cursors(vec![cursor.clone(), cursor]).await.unwrap().into_iter().map(|moved| moved.read_seq).collect::<Vec<_>>()
+        engine
+            .store
+            .put_cursors(vec![cursor.clone(), cursor])
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|moved| moved.read_seq)
+            .collect::<Vec<_>>()
     };
     assert_eq!(put(2).await, [2]);
     assert_eq!(put(1).await, Vec::<i64>::new());
@@ -87,7 +111,13 @@ async fn cursors_only_move_forward_and_never_past_the_log(engine: Engine) {
 }
 
 async fn a_dead_letter_is_kept_once(engine: Engine) {
-    let record = mq::Dead { topic: "im.upstream.v1".into(), partition: 3, offset: 9, payload: vec![0xff, 0].into(), ..Default::default() };
+    let record = mq::Dead {
+        topic: "im.upstream.v1".into(),
+        partition: 3,
+        offset: 9,
+        payload: vec![0xff, 0].into(),
+        ..Default::default()
+    };
     let first = engine.store.put_dead_letter(&record).await.unwrap();
     let second = engine.store.put_dead_letter(&record).await.unwrap();
     assert_eq!((first.dead_letter_id, first.record.unwrap()), (second.dead_letter_id, record));

@@ -33,7 +33,11 @@ fn make(case: &Case<'_>) -> Result<Vec<Change>, proto::Error> {
     if !case.users.contains(&peer) {
         return Err(ErrorCode::UnknownUser.into());
     }
-    Ok(vec![create_conversation(ConversationKind::Direct, "", false), put(sender, Role::Member), put(peer, Role::Member)])
+    Ok(vec![
+        create_conversation(ConversationKind::Direct, "", false),
+        put(sender, Role::Member),
+        put(peer, Role::Member),
+    ])
 }
 
 fn check_member(case: &Case<'_>) -> Result<Vec<Change>, proto::Error> {

@@ -81,7 +81,11 @@ fn a_group_is_made_by_its_creator_with_users_that_exist() {
         assert_eq!(make(title, &members).unwrap_err(), code, "{title} {members:?}");
     }
     let create = Kind::CreateGroup(CreateGroup { title: "t".into(), ..Default::default() });
-    assert_eq!(verdict(&command(2, group_id(), create), &State::default()).unwrap_err(), "invalid_argument", "not its id");
+    assert_eq!(
+        verdict(&command(2, group_id(), create), &State::default()).unwrap_err(),
+        "invalid_argument",
+        "not its id"
+    );
 }
 
 #[test]

@@ -18,10 +18,8 @@ pub(super) async fn read(
     groups: &[AppendGroup],
     locked: &mut HashMap<String, Locked>,
 ) -> Result<(), DbErr> {
-    let entries = entry::Entity::find().filter(commands(
-        groups,
-        (entry::Column::ConversationId, entry::Column::SenderId, entry::Column::CommandId),
-    ));
+    let entries = entry::Entity::find()
+        .filter(commands(groups, (entry::Column::ConversationId, entry::Column::SenderId, entry::Column::CommandId)));
     for model in entries.all(transaction).await? {
         let payload_hash = Bytes::from(model.payload_hash.clone());
         let entry = to_proto(model)?;

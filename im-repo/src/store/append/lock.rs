@@ -4,7 +4,10 @@
 use std::collections::{HashMap, HashSet};
 
 use proto::repo::AppendGroup;
-use sea_orm::{DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Set, sea_query::OnConflict};
+use sea_orm::{
+    DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Set,
+    sea_query::OnConflict,
+};
 
 use super::super::{Store, entity::conversation};
 use crate::domain::{Locked, Row};
@@ -34,7 +37,10 @@ pub(super) async fn make_rows(store: &Store, ids: &[String]) -> Result<(), DbErr
     let nothing = OnConflict::column(conversation::Column::ConversationId)
         .do_nothing_on([conversation::Column::ConversationId])
         .to_owned();
-    conversation::Entity::insert_many(rows).on_conflict(nothing).exec_without_returning(store.database.writer()).await?;
+    conversation::Entity::insert_many(rows)
+        .on_conflict(nothing)
+        .exec_without_returning(store.database.writer())
+        .await?;
     Ok(())
 }
 
@@ -54,7 +60,10 @@ fn empty(conversation_id: String) -> conversation::Model {
     }
 }
 
-pub(super) async fn lock_rows(transaction: &DatabaseTransaction, ids: &[String]) -> Result<HashMap<String, Locked>, DbErr> {
+pub(super) async fn lock_rows(
+    transaction: &DatabaseTransaction,
+    ids: &[String],
+) -> Result<HashMap<String, Locked>, DbErr> {
     let rows = conversation::Entity::find()
         .filter(conversation::COLUMN.conversation_id.is_in(ids))
         .order_by_asc(conversation::Column::ConversationId)
@@ -65,7 +74,10 @@ pub(super) async fn lock_rows(transaction: &DatabaseTransaction, ids: &[String])
         // Pruned between the two statements: the call is repeated.
         return Err(DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout));
     }
-    Ok(rows.into_iter().map(|row| (row.conversation_id.clone(), Locked { row: from_model(row), ..Locked::default() })).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.conversation_id.clone(), Locked { row: from_model(row), ..Locked::default() }))
+        .collect())
 }
 
 fn from_model(model: conversation::Model) -> Row {

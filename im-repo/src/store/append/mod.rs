@@ -27,7 +27,8 @@ impl Store {
     /// of what was stored, the same call tells.
     pub async fn append(&self, groups: Vec<AppendGroup>) -> Result<Vec<GroupOutcome>, Error> {
         let order: Vec<String> = groups.iter().map(|group| group.conversation_id.clone()).collect();
-        let mut outcomes: HashMap<String, Vec<AppendOutcome>> = order.iter().map(|id| (id.clone(), Vec::new())).collect();
+        let mut outcomes: HashMap<String, Vec<AppendOutcome>> =
+            order.iter().map(|id| (id.clone(), Vec::new())).collect();
         if outcomes.len() < order.len() {
             return Err(Error::invalid("groups", "each conversation once"));
         }
@@ -77,7 +78,8 @@ impl Store {
             .collect();
         write::write(&transaction, self.database.engine(), &plans, now_ms).await?;
         transaction.commit().await?;
-        let outcome = |(id, plan): (&str, Plan)| GroupOutcome { conversation_id: id.to_owned(), outcomes: plan.outcomes };
+        let outcome =
+            |(id, plan): (&str, Plan)| GroupOutcome { conversation_id: id.to_owned(), outcomes: plan.outcomes };
         Ok(plans.into_iter().map(outcome).collect())
     }
 }
@@ -113,7 +115,8 @@ fn fail_rest(
             part.retain(|later| {
                 let same = later.conversation_id == group.conversation_id;
                 if same {
-                    let again = AppendOutcome { outcome: Some(Outcome::DecideAgain(DecideAgain {})), repeated_command: false };
+                    let again =
+                        AppendOutcome { outcome: Some(Outcome::DecideAgain(DecideAgain {})), repeated_command: false };
                     answers.extend(std::iter::repeat_n(again, later.decisions.len()));
                 }
                 !same

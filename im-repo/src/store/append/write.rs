@@ -3,7 +3,8 @@
 use im_infra::database::Engine;
 use prost::Message as _;
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait as _, ExprTrait as _, QueryFilter as _, Set, sea_query::Expr,
+    ActiveModelTrait as _, ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait as _, ExprTrait as _,
+    QueryFilter as _, Set, sea_query::Expr,
 };
 
 use super::{
@@ -15,7 +16,12 @@ use super::{
 };
 use crate::domain::{MemberWrite, Plan};
 
-pub(super) async fn write(transaction: &DatabaseTransaction, engine: Engine, plans: &[(&str, Plan)], now_ms: i64) -> Result<(), DbErr> {
+pub(super) async fn write(
+    transaction: &DatabaseTransaction,
+    engine: Engine,
+    plans: &[(&str, Plan)],
+    now_ms: i64,
+) -> Result<(), DbErr> {
     let entries: Vec<_> = plans.iter().flat_map(|(_, plan)| &plan.entries).map(entry_row).collect();
     if !entries.is_empty() {
         entry::Entity::insert_many(entries).exec_without_returning(transaction).await?;
@@ -39,7 +45,9 @@ pub(super) async fn write(transaction: &DatabaseTransaction, engine: Engine, pla
                 .await?;
         }
     }
-    let moved = plans.iter().flat_map(|(id, plan)| plan.cursors.iter().map(|cursor| CursorRow { conversation_id: id, cursor: *cursor }));
+    let moved = plans
+        .iter()
+        .flat_map(|(id, plan)| plan.cursors.iter().map(|cursor| CursorRow { conversation_id: id, cursor: *cursor }));
     cursors::merge(transaction, engine, &moved.collect::<Vec<_>>()).await
 }
 
@@ -59,18 +67,25 @@ fn entry_row((entry, hash, countable): &(proto::message::Entry, bytes::Bytes, bo
 }
 
 fn rejection_rows(id: &str, plan: &Plan, now_ms: i64) -> Vec<rejection::ActiveModel> {
-    let row = |(sender_id, command_id, hash, error): &(i64, String, bytes::Bytes, proto::common::Error)| rejection::ActiveModel {
-        conversation_id: Set(id.to_owned()),
-        sender_id: Set(*sender_id),
-        command_id: Set(command_id.clone()),
-        payload_hash: Set(hash.to_vec()),
-        error: Set(error.encode_to_vec()),
-        created_at_ms: Set(now_ms),
+    let row = |(sender_id, command_id, hash, error): &(i64, String, bytes::Bytes, proto::common::Error)| {
+        rejection::ActiveModel {
+            conversation_id: Set(id.to_owned()),
+            sender_id: Set(*sender_id),
+            command_id: Set(command_id.clone()),
+            payload_hash: Set(hash.to_vec()),
+            error: Set(error.encode_to_vec()),
+            created_at_ms: Set(now_ms),
+        }
     };
     plan.rejections.iter().map(row).collect()
 }
 
-async fn write_member(transaction: &DatabaseTransaction, id: &str, user_id: i64, change: &MemberWrite) -> Result<(), DbErr> {
+async fn write_member(
+    transaction: &DatabaseTransaction,
+    id: &str,
+    user_id: i64,
+    change: &MemberWrite,
+) -> Result<(), DbErr> {
     let same = member::Column::ConversationId.eq(id).and(member::Column::UserId.eq(user_id));
     let left_seq = change.left_seq.unwrap_or(0);
     let Some((role, visible_from)) = change.put else {

@@ -1,0 +1,69 @@
+//! The command line.
+
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+use im_infra::config::ConfigError;
+
+/// GoChat: instant messaging on a durable pipeline.
+#[derive(Parser)]
+#[command(version, about)]
+pub(crate) struct Cli {
+    /// A configuration file (TOML); `gochat config defaults` prints one with every key.
+    #[arg(long, short, global = true)]
+    pub(crate) config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// All services in this process, nothing else needed: SQLite and an embedded log in the data folder.
+    Standalone,
+    /// Looks at the configuration.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Looks after the database's schema.
+    Migrate {
+        #[command(subcommand)]
+        command: MigrateCommand,
+    },
+}
+
+/// Looks at the configuration.
+#[derive(Clone, Copy, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Prints what is in force, secrets masked.
+    Show,
+    /// Says everything that is wrong with it; exit code 2 if anything is.
+    Check,
+    /// Prints the documented defaults.
+    Defaults,
+}
+
+/// Looks after the database's schema.
+#[derive(Clone, Copy, Subcommand)]
+pub(crate) enum MigrateCommand {
+    /// Brings it up to date.
+    Up,
+    /// Says which steps are missing.
+    Status,
+}
+
+/// Prints a line; a closed pipe is no error.
+pub(crate) fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// Prints why, and answers with which code to end: 2 for a wrong configuration, else 1.
+pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
+    let _ = writeln!(io::stderr(), "gochat: {error:#}");
+    if error.is::<ConfigError>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,19 @@
+//! What the commands do.
+
+mod config;
+mod migrate;
+mod standalone;
+
+use crate::{
+    cli::{Cli, Command},
+    config::Config,
+};
+
+/// Does what was asked.
+pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Command::Standalone => standalone::run(Config::load(cli.config)?).await,
+        Command::Config { command } => config::run(command, cli.config),
+        Command::Migrate { command } => migrate::run(command, Config::load(cli.config)?).await,
+    }
+}

@@ -1,0 +1,104 @@
+//! The whole configuration. `default.toml` documents every key and holds its default.
+
+use std::path::PathBuf;
+
+use im_gateway::GatewayOptions;
+use im_infra::{
+    config::{Check, ConfigError, Report, Sources, load},
+    lifecycle::AdminOptions,
+    mq::EmbeddedLogOptions,
+    rpc::RpcOptions,
+    telemetry::TelemetryOptions,
+};
+use im_logic::LogicOptions;
+use im_repo::RepoOptions;
+use serde::{Deserialize, Serialize};
+
+/// Every key with its default.
+pub(crate) const DEFAULTS: &str = include_str!("../default.toml");
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) process: ProcessOptions,
+    pub(crate) admin: AdminOptions,
+    pub(crate) telemetry: TelemetryOptions,
+    pub(crate) rpc: RpcOptions,
+    pub(crate) log: EmbeddedLogOptions,
+    pub(crate) repo: RepoOptions,
+    pub(crate) logic: LogicOptions,
+    pub(crate) gateway: GatewayOptions,
+}
+
+/// The process.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProcessOptions {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) drain_ms: u64,
+}
+
+impl Config {
+    /// Of the defaults, a file and this process's environment.
+    pub(crate) fn load(file: Option<PathBuf>) -> Result<Self, ConfigError> {
+        load(&Sources::of_process(DEFAULTS, file))
+    }
+}
+
+impl Check for Config {
+    fn check(&self, report: &mut Report) {
+        report.range("process.drain_ms", self.process.drain_ms, 100..=600_000);
+        report.range("telemetry.trace.sample_ratio", self.telemetry.trace.sample_ratio, 0.0..=1.0);
+        report.range("telemetry.log.file_bytes_max", self.telemetry.log.file_bytes_max, 4_096..=1 << 40);
+        report.range("rpc.deadline_ms", self.rpc.deadline_ms, 10..=60_000);
+        let secret = self.rpc.secret.expose().len();
+        report.require(secret == 0 || secret >= 32, "rpc.secret", "***", "at least 32 bytes");
+        report.range("log.partitions", self.log.partitions, 1..=256);
+        report.range("log.topic_bytes_max", self.log.topic_bytes_max, 1 << 20..=1 << 40);
+        report.range("log.reserve_bytes", self.log.reserve_bytes, 0..=self.log.topic_bytes_max / 2);
+        if !self.repo.database.url.is_empty() {
+            self.repo.check(report);
+        }
+        self.logic.check(report);
+        self.gateway.check(report);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        load(&Sources { defaults: DEFAULTS, file: None, environment })
+    }
+
+    #[test]
+    fn the_defaults_are_a_valid_configuration() {
+        with(&[]).unwrap();
+    }
+
+    #[test]
+    fn every_wrong_key_and_value_is_named_with_what_is_allowed() {
+        let error = with(&[
+            ("GOCHAT__GATEWAY__HTTP__LISTEN", "nowhere"),
+            ("GOCHAT__RPC__SECRET", "short"),
+            ("GOCHAT__GATEWAY__WS__HEARTBEAT_MS", "1"),
+            ("GOCHAT__GATEWAY__WS__HEARTBEET_MS", "1"),
+            ("GOCHAT__REPO__DATABASE__URL", "oracle://somewhere"),
+        ])
+        .unwrap_err();
+        let keys: Vec<_> = error.mistakes.iter().map(|mistake| mistake.key.as_str()).collect();
+        for key in [
+            "gateway.http.listen",
+            "rpc.secret",
+            "gateway.ws.heartbeat_ms",
+            "gateway.ws.heartbeet_ms",
+            "repo.database.url",
+        ] {
+            assert!(keys.contains(&key), "{key} not in {keys:?}");
+        }
+        assert!(!error.to_string().contains("short"), "secrets are not shown: {error}");
+    }
+}

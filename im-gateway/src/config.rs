@@ -1,0 +1,105 @@
+//! What can be configured of im-gateway.
+
+use std::net::SocketAddr;
+
+use im_infra::config::{Check, Report};
+use serde::{Deserialize, Serialize};
+
+/// im-gateway.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayOptions {
+    /// The HTTP listener.
+    pub http: HttpOptions,
+    /// WebSocket connections.
+    pub ws: WsOptions,
+    /// Commands in flight.
+    pub window: WindowOptions,
+    /// How much one user may ask for.
+    pub rate: RateOptions,
+}
+
+/// The HTTP listener.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpOptions {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Origins of pages that may connect, beside the gateway's own.
+    pub origins: Vec<String>,
+    /// Bytes of a request's body.
+    pub body_bytes_max: usize,
+    /// How long a command waits for its outcome.
+    pub outcome_timeout_ms: u64,
+}
+
+/// WebSocket connections.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct WsOptions {
+    /// Connections of this process.
+    pub connections_max: usize,
+    /// How long a client may take for its hello.
+    pub hello_timeout_ms: u64,
+    /// A client is heard at least this often, else it is gone.
+    pub heartbeat_ms: u64,
+    /// Bytes of a frame from a client.
+    pub frame_bytes_max: usize,
+    /// Bytes of a message's content, as told to clients.
+    pub body_bytes_max: usize,
+    /// Frames that may wait for a slow client.
+    pub queue_frames_max: usize,
+    /// Bytes that may wait for a slow client.
+    pub queue_bytes_max: usize,
+    /// How long one write to a client may take.
+    pub write_timeout_ms: u64,
+    /// Over how long clients are sent away when the gateway stops.
+    pub drain_ms: u64,
+}
+
+/// Commands in flight: the admission window.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowOptions {
+    /// Commands.
+    pub commands_max: usize,
+    /// Bytes of them.
+    pub bytes_max: usize,
+    /// How long one may wait for its outcome before it is given up as unknown.
+    pub age_max_ms: u64,
+}
+
+/// Token buckets.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateOptions {
+    /// Commands a user may send in a second, on average.
+    pub commands_per_second: u32,
+    /// And at once.
+    pub commands_burst: u32,
+    /// Calls without an account (register, login, refresh) of one address in a minute.
+    pub anonymous_per_minute: u32,
+}
+
+impl Check for GatewayOptions {
+    fn check(&self, report: &mut Report) {
+        report.range("gateway.http.body_bytes_max", self.http.body_bytes_max, 1_024..=16 << 20);
+        report.range("gateway.http.outcome_timeout_ms", self.http.outcome_timeout_ms, 10..=60_000);
+        let ws = &self.ws;
+        report.range("gateway.ws.connections_max", ws.connections_max, 1..=1_000_000);
+        report.range("gateway.ws.hello_timeout_ms", ws.hello_timeout_ms, 10..=60_000);
+        report.range("gateway.ws.heartbeat_ms", ws.heartbeat_ms, 100..=600_000);
+        report.range("gateway.ws.frame_bytes_max", ws.frame_bytes_max, 1_024..=16 << 20);
+        report.range("gateway.ws.body_bytes_max", ws.body_bytes_max, 1..=ws.frame_bytes_max);
+        report.range("gateway.ws.queue_frames_max", ws.queue_frames_max, 8..=100_000);
+        report.range("gateway.ws.queue_bytes_max", ws.queue_bytes_max, 4_096..=256 << 20);
+        report.range("gateway.ws.write_timeout_ms", ws.write_timeout_ms, 10..=60_000);
+        report.range("gateway.ws.drain_ms", ws.drain_ms, 0..=300_000);
+        report.range("gateway.window.commands_max", self.window.commands_max, 1..=1_000_000);
+        report.range("gateway.window.bytes_max", self.window.bytes_max, 1_024..=1 << 30);
+        report.range("gateway.window.age_max_ms", self.window.age_max_ms, 100..=600_000);
+        report.range("gateway.rate.commands_per_second", self.rate.commands_per_second, 1..=1_000_000);
+        report.range("gateway.rate.commands_burst", self.rate.commands_burst, 1..=1_000_000);
+        report.range("gateway.rate.anonymous_per_minute", self.rate.anonymous_per_minute, 1..=1_000_000);
+    }
+}

@@ -1,0 +1,11 @@
+//! Live connections: the table, and what waits to be written to each.
+
+mod connection;
+mod frame;
+mod outgoing;
+mod table;
+
+pub(crate) use connection::{Connection, Identity};
+pub(crate) use frame::{Format, Frame, Wire};
+pub(crate) use outgoing::{Outgoing, Pulled};
+pub(crate) use table::Connections;

@@ -1,0 +1,141 @@
+//! Hands out one record of `im.downstream`.
+
+use std::sync::Arc;
+
+use im_infra::telemetry::trace_context;
+use proto::{
+    Error, ErrorCode, client,
+    client::server_frame::Frame as Body,
+    mq::{Delivery, Downstream, Outcome, Receipt, Revocation, outcome},
+};
+
+use crate::{
+    connections::{Connection, Connections, Frame},
+    metrics::Metrics,
+    tokens::Tokens,
+    upstream::{Intake, Key, Waiter},
+};
+
+/// Hands out what comes for this gateway.
+pub(crate) struct Deliver {
+    pub(crate) instance: String,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Deliver {
+    pub(crate) fn letter(&self, letter: Downstream) {
+        // The partition was another instance's before, and its last letters may still lie here.
+        if letter.instance != self.instance {
+            return;
+        }
+        for outcome in letter.outcomes {
+            self.outcome(outcome);
+        }
+        for delivery in letter.deliveries {
+            self.delivery(delivery);
+        }
+        for receipt in letter.receipts {
+            self.receipt(receipt);
+        }
+        for revocation in letter.revocations {
+            self.revoked(&revocation);
+        }
+    }
+
+    fn outcome(&self, outcome: Outcome) {
+        let Outcome { user_id, conversation_id, command_id, result: Some(result), .. } = outcome else { return };
+        let key = Key { user_id, conversation_id, command_id };
+        for waiter in self.intake.window.settle(&key) {
+            answer(waiter, &key, result.clone());
+        }
+    }
+
+    fn delivery(&self, delivery: Delivery) {
+        let span = tracing::info_span!(
+            "gateway.entry.deliver",
+            otel.kind = "consumer",
+            conversation_id = delivery.conversation_id
+        );
+        trace_context::continue_in(&span, &delivery.trace_parent);
+        let _entered = span.entered();
+        for entry in delivery.entries {
+            let sent = self.connections.send(&delivery.recipients, &Frame::new(Body::Entry(entry)));
+            self.metrics.frames_out.add(sent, &[]);
+        }
+    }
+
+    fn receipt(&self, receipt: Receipt) {
+        let Receipt { conversation_id, user_id, read_seq, recipients } = receipt;
+        let frame = Frame::new(Body::Receipt(client::Receipt { conversation_id, user_id, read_seq }));
+        self.metrics.frames_out.add(self.connections.send(&recipients, &frame), &[]);
+    }
+
+    fn revoked(&self, revocation: &Revocation) {
+        if self.tokens.revoke(&revocation.session_id) {
+            self.end_session(revocation.user_id, &revocation.session_id);
+        }
+    }
+
+    /// Closes the connections of an ended session.
+    pub(crate) fn end_session(&self, user_id: i64, session_id: &str) {
+        for connection in self.connections.of(user_id).iter().filter(|one| one.identity.caller.session_id == session_id)
+        {
+            let (code, message) = (ErrorCode::SessionRevoked, ErrorCode::SessionRevoked.message());
+            connection.send_new(Body::Kicked(client::Kicked { code: code.to_string(), message: message.into() }));
+            connection.outgoing.close(code);
+        }
+    }
+
+    /// Tells every client that what was pushed may have a hole.
+    pub(crate) fn resync(&self, reason: &str) {
+        let frame = Frame::new(Body::Resync(client::Resync { reason: reason.into() }));
+        for connection in self.connections.all() {
+            connection.send(&frame);
+        }
+    }
+
+    /// Gives up commands that waited too long: their connections start over and send them again.
+    pub(crate) fn expire(&self) {
+        for (key, waiters) in self.intake.window.expire(std::time::Instant::now()) {
+            self.metrics.refused(ErrorCode::OutcomeUnknown);
+            for waiter in waiters {
+                let close = match &waiter {
+                    Waiter::Connection(connection) => Some(Arc::clone(connection)),
+                    Waiter::Request(_) => None,
+                };
+                answer(waiter, &key, outcome::Result::Error(Error::new(ErrorCode::OutcomeUnknown).into()));
+                if let Some(connection) = close {
+                    connection.outgoing.close(ErrorCode::OutOfStep);
+                }
+            }
+        }
+    }
+}
+
+/// Tells whoever waits how a command ended.
+fn answer(waiter: Waiter, key: &Key, result: outcome::Result) {
+    match waiter {
+        Waiter::Connection(connection) => answer_connection(&connection, key, result),
+        // The request may have ended meanwhile.
+        Waiter::Request(request) => drop(request.send(result)),
+    }
+}
+
+fn answer_connection(connection: &Connection, key: &Key, result: outcome::Result) {
+    let (conversation_id, command_id) = (key.conversation_id.clone(), key.command_id.clone());
+    connection.send_new(match result {
+        outcome::Result::Stored(stored) => Body::Ack(client::Ack {
+            conversation_id,
+            command_id,
+            seq: stored.seq,
+            message_id: stored.message_id,
+            created_at_ms: stored.created_at_ms,
+        }),
+        outcome::Result::Error(error) => {
+            Body::Error(client::ErrorFrame { error: Some(error), conversation_id, command_id })
+        }
+    });
+}

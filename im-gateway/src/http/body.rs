@@ -1,0 +1,54 @@
+//! Request bodies and pages.
+
+use axum::{
+    Json,
+    extract::{FromRequest, Request, rejection::JsonRejection},
+};
+use proto::{Error, ErrorCode};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::error::Problem;
+
+/// A JSON body; what is wrong with it is told as a problem.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        match Json::<T>::from_request(request, state).await {
+            Ok(Json(value)) => Ok(Self(value)),
+            Err(JsonRejection::BytesRejection(_)) => Err(ErrorCode::FrameTooBig.into()),
+            Err(error) => Err(Error::invalid("body", error.body_text()).into()),
+        }
+    }
+}
+
+/// One page of a list.
+#[derive(Serialize)]
+pub(super) struct Page<T> {
+    pub(super) items: Vec<T>,
+    /// What to ask for the next page with; none on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next_cursor: Option<String>,
+}
+
+/// Which page.
+#[derive(Deserialize)]
+pub(super) struct PageQuery {
+    pub(super) cursor: Option<String>,
+    pub(super) limit: Option<u32>,
+}
+
+/// Items of a page unless asked otherwise.
+const LIMIT: u32 = 50;
+/// And at most.
+const LIMIT_MAX: u32 = 200;
+
+pub(super) fn limit(asked: Option<u32>) -> Result<u32, Problem> {
+    match asked {
+        None => Ok(LIMIT),
+        Some(limit) if (1..=LIMIT_MAX).contains(&limit) => Ok(limit),
+        Some(_) => Err(Error::invalid("limit", format_args!("1 to {LIMIT_MAX}")).into()),
+    }
+}

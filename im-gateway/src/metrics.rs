@@ -1,0 +1,38 @@
+//! im-gateway's instruments.
+
+use im_infra::telemetry::{Telemetry, names};
+use opentelemetry::{
+    KeyValue,
+    metrics::{Counter, Histogram, UpDownCounter},
+};
+use proto::ErrorCode;
+
+/// What the gateway counts.
+pub(crate) struct Metrics {
+    pub(crate) connections: UpDownCounter<i64>,
+    pub(crate) frames_in: Counter<u64>,
+    pub(crate) frames_out: Counter<u64>,
+    pub(crate) window_commands: UpDownCounter<i64>,
+    pub(crate) window_duration: Histogram<f64>,
+    refusals: Counter<u64>,
+}
+
+impl Metrics {
+    pub(crate) fn new(telemetry: &Telemetry) -> Self {
+        let meter = telemetry.meter();
+        let seconds =
+            meter.f64_histogram(names::WINDOW_DURATION).with_unit("s").with_boundaries(names::SECONDS.to_vec());
+        Self {
+            connections: meter.i64_up_down_counter(names::CONNECTIONS).build(),
+            frames_in: meter.u64_counter(names::FRAMES_IN).build(),
+            frames_out: meter.u64_counter(names::FRAMES_OUT).build(),
+            window_commands: meter.i64_up_down_counter(names::WINDOW_COMMANDS).build(),
+            window_duration: seconds.build(),
+            refusals: meter.u64_counter(names::REFUSALS).build(),
+        }
+    }
+
+    pub(crate) fn refused(&self, code: ErrorCode) {
+        self.refusals.add(1, &[KeyValue::new(names::CODE, code.as_str())]);
+    }
+}

@@ -1,0 +1,205 @@
+//! The commands in flight: what bounds admission, and who waits for which outcome.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use im_infra::ids::UserId;
+use proto::{Error, ErrorCode, mq};
+use tokio::sync::oneshot;
+
+use crate::{config::WindowOptions, connections::Connection, metrics::Metrics};
+
+/// When to come again if the window is full.
+const RETRY_AFTER_MS: u64 = 200;
+/// Who may wait for one command at once: its resends.
+const WAITERS_MAX: usize = 16;
+
+/// A command's identity.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub(crate) user_id: UserId,
+    pub(crate) conversation_id: String,
+    pub(crate) command_id: String,
+}
+
+/// Who wants to know.
+pub(crate) enum Waiter {
+    /// A connection: gets a frame.
+    Connection(Arc<Connection>),
+    /// An HTTP request.
+    Request(oneshot::Sender<mq::outcome::Result>),
+}
+
+/// The table of commands in flight.
+pub(crate) struct Window {
+    state: Mutex<State>,
+    options: WindowOptions,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Default)]
+struct State {
+    commands: HashMap<Key, InFlight>,
+    /// In the order of admission; what has been answered is skipped.
+    ages: VecDeque<(Instant, Key)>,
+    bytes: usize,
+}
+
+struct InFlight {
+    admitted: Instant,
+    payload_hash: Bytes,
+    bytes: usize,
+    waiters: Vec<Waiter>,
+}
+
+/// What to do with an admitted command.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Admitted {
+    /// Produce it.
+    New,
+    /// It is in flight: the waiter was added to it.
+    Attached,
+}
+
+impl Window {
+    pub(crate) fn new(options: WindowOptions, metrics: Arc<Metrics>) -> Self {
+        Self { state: Mutex::default(), options, metrics }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Admits a command of so many bytes, or refuses it for now.
+    pub(crate) fn admit(&self, key: Key, payload_hash: Bytes, bytes: usize, waiter: Waiter) -> Result<Admitted, Error> {
+        let mut state = self.lock();
+        let overloaded = || Error::new(ErrorCode::Overloaded).retry_after_ms(RETRY_AFTER_MS);
+        if let Some(same) = state.commands.get_mut(&key) {
+            if same.payload_hash != payload_hash {
+                return Err(ErrorCode::Conflict.into());
+            }
+            if same.waiters.len() >= WAITERS_MAX {
+                return Err(overloaded());
+            }
+            same.waiters.push(waiter);
+            return Ok(Admitted::Attached);
+        }
+        let now = Instant::now();
+        let oldest = state.ages.front().map_or(Duration::ZERO, |(admitted, _)| now - *admitted);
+        let full = state.commands.len() >= self.options.commands_max
+            || state.bytes + bytes > self.options.bytes_max
+            || oldest > Duration::from_millis(self.options.age_max_ms);
+        if full {
+            return Err(overloaded());
+        }
+        state.bytes += bytes;
+        state.ages.push_back((now, key.clone()));
+        state.commands.insert(key, InFlight { admitted: now, payload_hash, bytes, waiters: vec![waiter] });
+        drop(state);
+        self.metrics.window_commands.add(1, &[]);
+        Ok(Admitted::New)
+    }
+
+    /// The outcome came: who waits for it.
+    pub(crate) fn settle(&self, key: &Key) -> Vec<Waiter> {
+        let mut state = self.lock();
+        let settled = state.remove(key);
+        drop(state);
+        let Some(settled) = settled else { return Vec::new() };
+        self.metrics.window_commands.add(-1, &[]);
+        self.metrics.window_duration.record(settled.admitted.elapsed().as_secs_f64(), &[]);
+        settled.waiters
+    }
+
+    /// Gives up what waited too long: the outcome is unknown.
+    pub(crate) fn expire(&self, now: Instant) -> Vec<(Key, Vec<Waiter>)> {
+        let age_max = Duration::from_millis(self.options.age_max_ms);
+        let mut state = self.lock();
+        let mut expired = Vec::new();
+        while let Some((admitted, key)) = state.ages.front().cloned()
+            && now.saturating_duration_since(admitted) >= age_max
+        {
+            state.ages.pop_front();
+            if let Some(command) = state.remove(&key) {
+                expired.push((key, command.waiters));
+            }
+        }
+        drop(state);
+        self.metrics.window_commands.add(-i64::try_from(expired.len()).unwrap_or(0), &[]);
+        expired
+    }
+}
+
+impl State {
+    fn remove(&mut self, key: &Key) -> Option<InFlight> {
+        let command = self.commands.remove(key)?;
+        self.bytes -= command.bytes;
+        while let Some((admitted, oldest)) = self.ages.front()
+            && self.commands.get(oldest).is_none_or(|command| command.admitted != *admitted)
+        {
+            self.ages.pop_front();
+        }
+        Some(command)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use im_infra::telemetry::Telemetry;
+
+    use super::*;
+
+    fn window(commands_max: usize, bytes_max: usize) -> Window {
+        let metrics = Arc::new(Metrics::new(&Telemetry::for_tests()));
+        Window::new(WindowOptions { commands_max, bytes_max, age_max_ms: 1_000 }, metrics)
+    }
+
+    fn key(command_id: &str) -> Key {
+        Key { user_id: 1, conversation_id: "d:1:2".into(), command_id: command_id.into() }
+    }
+
+    fn admit(window: &Window, command_id: &str, bytes: usize) -> Result<Admitted, ErrorCode> {
+        let (sender, _) = oneshot::channel();
+        let hash = Bytes::from_static(b"h");
+        window.admit(key(command_id), hash, bytes, Waiter::Request(sender)).map_err(|error| error.code())
+    }
+
+    #[test]
+    fn r01_a_resend_of_a_command_in_flight_attaches_to_it() {
+        let window = window(10, 1_000);
+        assert_eq!(admit(&window, "a", 1), Ok(Admitted::New));
+        assert_eq!(admit(&window, "a", 1), Ok(Admitted::Attached));
+        let (sender, _) = oneshot::channel();
+        let other = window.admit(key("a"), Bytes::from_static(b"x"), 1, Waiter::Request(sender));
+        assert_eq!(other.unwrap_err().code(), ErrorCode::Conflict);
+        assert_eq!(window.settle(&key("a")).len(), 2);
+        assert!(window.settle(&key("a")).is_empty());
+    }
+
+    #[test]
+    fn r01_the_window_is_bounded_by_count_and_bytes() {
+        let by_count = window(2, 1_000);
+        assert!(admit(&by_count, "a", 1).is_ok() && admit(&by_count, "b", 1).is_ok());
+        assert_eq!(admit(&by_count, "c", 1), Err(ErrorCode::Overloaded));
+        by_count.settle(&key("a"));
+        assert!(admit(&by_count, "c", 1).is_ok());
+        let by_bytes = window(10, 10);
+        assert!(admit(&by_bytes, "a", 8).is_ok());
+        assert_eq!(admit(&by_bytes, "b", 8), Err(ErrorCode::Overloaded));
+    }
+
+    #[test]
+    fn r01_only_age_ends_the_waiting() {
+        let window = window(10, 1_000);
+        admit(&window, "a", 1).unwrap();
+        admit(&window, "b", 1).unwrap();
+        window.settle(&key("a"));
+        assert!(window.expire(Instant::now()).is_empty());
+        let expired = window.expire(Instant::now() + Duration::from_secs(2));
+        assert_eq!(expired.iter().map(|(key, _)| &*key.command_id).collect::<Vec<_>>(), ["b"]);
+    }
+}

@@ -1,0 +1,136 @@
+//! What each kind of frame asks for.
+
+use std::sync::Arc;
+
+use im_infra::ids::{CommandId, ConversationId};
+use proto::{
+    Error, ErrorCode, client,
+    client::{ClientFrame, client_frame::Frame, server_frame::Frame as Body},
+    conversation::SyncRequest,
+    message::RangeRequest,
+    mq,
+};
+use tracing::Instrument as _;
+
+use crate::{
+    app::Shared,
+    connections::Connection,
+    upstream::{Action, Waiter},
+};
+
+/// Conversations and entries of one sync page.
+const SYNC_CONVERSATIONS: u32 = 100;
+const SYNC_ENTRIES: u32 = 20;
+/// Entries of one fetch.
+const FETCH_ENTRIES: u32 = 200;
+
+/// Does what a frame asks; whatever fails is answered, not thrown.
+pub(super) async fn handle(shared: &Arc<Shared>, connection: &Arc<Connection>, frame: ClientFrame) {
+    let (conversation_id, command_id) = match &frame.frame {
+        Some(Frame::Send(send)) => (send.conversation_id.clone(), send.command_id.clone()),
+        Some(Frame::Fetch(fetch)) => (fetch.conversation_id.clone(), String::new()),
+        Some(Frame::Read(read)) => (read.conversation_id.clone(), String::new()),
+        _ => (String::new(), String::new()),
+    };
+    let done = match frame.frame {
+        Some(Frame::Send(send)) => self::send(shared, connection, send),
+        Some(Frame::Read(read)) => self::read(shared, connection, read),
+        Some(Frame::Fetch(fetch)) => self::fetch(shared, connection, fetch).await,
+        Some(Frame::Sync(sync)) => self::sync(shared, connection, sync).await,
+        Some(Frame::Abandon(abandon)) => {
+            connection.abandon(&abandon.conversation_id, &abandon.command_id);
+            Ok(())
+        }
+        Some(Frame::Auth(auth)) => self::auth(shared, connection, &auth.access_token).await,
+        Some(Frame::Ping(ping)) => {
+            connection.send_new(Body::Pong(client::Pong { data: ping.data }));
+            Ok(())
+        }
+        Some(Frame::Hello(_)) => Err(ErrorCode::HelloRequired.into()),
+        None => Err(ErrorCode::UnknownFrame.into()),
+    };
+    if let Err(error) = done {
+        shared.metrics.refused(error.code());
+        let close = error.code().close();
+        let code = error.code();
+        connection.send_new(Body::Error(client::ErrorFrame { error: Some(error.into()), conversation_id, command_id }));
+        if close.is_some() {
+            connection.outgoing.close(code);
+        }
+    }
+}
+
+fn send(shared: &Shared, connection: &Arc<Connection>, send: client::Send) -> Result<(), Error> {
+    let span =
+        tracing::info_span!("gateway.frame.send", otel.kind = "producer", conversation_id = send.conversation_id);
+    let _entered = span.entered();
+    let conversation: ConversationId = send.conversation_id.parse()?;
+    let command_id = CommandId::from_client(&send.command_id)?;
+    let content = send.content.ok_or(ErrorCode::BodyEmpty)?;
+    connection.check_order(&send.conversation_id, &send.command_id)?;
+    let action =
+        Action { conversation, command_id, command: mq::upstream::Command::Send(content), request_id: String::new() };
+    let waiter = Waiter::Connection(connection.clone());
+    shared.intake.take(&connection.identity.caller, action, waiter).inspect_err(|error| {
+        if error.code().retryable() {
+            connection.hold(&send.conversation_id, &send.command_id);
+        }
+    })
+}
+
+fn read(shared: &Shared, connection: &Connection, read: client::Read) -> Result<(), Error> {
+    let _: ConversationId = read.conversation_id.parse()?;
+    if read.read_seq <= 0 {
+        return Err(Error::invalid("read_seq", "a positive number"));
+    }
+    shared.cursors.put(connection.identity.caller.user_id, read.conversation_id, read.read_seq)
+}
+
+async fn fetch(shared: &Shared, connection: &Connection, fetch: client::Fetch) -> Result<(), Error> {
+    let span = tracing::info_span!("gateway.frame.fetch", conversation_id = fetch.conversation_id);
+    let query = RangeRequest {
+        user_id: connection.identity.caller.user_id,
+        conversation_id: fetch.conversation_id.clone(),
+        from_seq: fetch.from_seq,
+        to_seq: fetch.to_seq,
+        limit: FETCH_ENTRIES,
+        newest: false,
+    };
+    let answer = shared.logic.messages().range(query).instrument(span).await?.into_inner();
+    connection.send_new(Body::Entries(client::Entries {
+        conversation_id: fetch.conversation_id,
+        entries: answer.entries,
+        visible_from: answer.visible_from,
+        visible_to: answer.visible_to,
+    }));
+    Ok(())
+}
+
+async fn sync(shared: &Shared, connection: &Connection, sync: client::Sync) -> Result<(), Error> {
+    let mut request = SyncRequest {
+        user_id: connection.identity.caller.user_id,
+        known: sync.known,
+        after: String::new(),
+        limit: SYNC_CONVERSATIONS,
+        entries: SYNC_ENTRIES,
+    };
+    loop {
+        let page = shared.logic.conversations().sync(request.clone()).await?.into_inner();
+        let done = page.next.is_empty();
+        connection.send_new(Body::SyncPage(client::SyncPage { items: page.items, gone: page.gone, done }));
+        if done {
+            return Ok(());
+        }
+        request.after = page.next;
+    }
+}
+
+async fn auth(shared: &Shared, connection: &Connection, token: &str) -> Result<(), Error> {
+    let caller = shared.tokens.check(token).await?;
+    let mine = &connection.identity.caller;
+    if (caller.user_id, &caller.session_id) != (mine.user_id, &mine.session_id) {
+        return Err(Error::invalid("access_token", "a token of the same session"));
+    }
+    connection.renew(caller.expires_at_ms);
+    Ok(())
+}

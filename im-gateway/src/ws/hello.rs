@@ -1,0 +1,135 @@
+//! The handshake, without a gap: the connection is in the table and its route is written before the digest is read, and
+//! what is pushed meanwhile waits behind the welcome.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::extract::ws::{Message, WebSocket};
+use im_infra::session_store::Route;
+use proto::{
+    Error, ErrorCode, client,
+    client::{Hello, client_frame::Frame as ClientBody, server_frame::Frame as Body},
+    conversation::DigestRequest,
+};
+
+use super::codec;
+use crate::{
+    app::Shared,
+    connections::{Connection, Format, Frame, Identity, Outgoing},
+};
+
+/// What came of a handshake.
+pub(super) struct Opened {
+    pub(super) connection: Arc<Connection>,
+    pub(super) route: Route,
+}
+
+/// Reads the hello and answers it with the welcome.
+pub(super) async fn open(
+    shared: &Shared,
+    socket: &mut WebSocket,
+    format: Format,
+    bearer: Option<String>,
+) -> Result<Opened, Error> {
+    let timeout = Duration::from_millis(shared.options.ws.hello_timeout_ms);
+    let first = tokio::time::timeout(timeout, first_frame(socket, format)).await;
+    let hello = first.map_err(|_| Error::new(ErrorCode::HelloTimeout))??;
+    let opened = enter(shared, &hello, format, bearer).await?;
+    match welcome(shared, &opened.connection, &hello).await {
+        Ok(frame) => {
+            let welcome = codec::message(frame.wire(format));
+            let sent =
+                tokio::time::timeout(Duration::from_millis(shared.options.ws.write_timeout_ms), socket.send(welcome))
+                    .await;
+            if matches!(sent, Ok(Ok(()))) {
+                return Ok(opened);
+            }
+            leave(shared, &opened).await;
+            Err(ErrorCode::TooSlow.into())
+        }
+        Err(error) => {
+            leave(shared, &opened).await;
+            Err(error)
+        }
+    }
+}
+
+async fn first_frame(socket: &mut WebSocket, format: Format) -> Result<Hello, Error> {
+    loop {
+        match socket.recv().await {
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(ErrorCode::GoingAway.into()),
+            Some(Ok(message)) => {
+                let frame = codec::decode(&message, format)?.and_then(|frame| frame.frame);
+                return match frame {
+                    Some(ClientBody::Hello(hello)) => Ok(hello),
+                    _ => Err(ErrorCode::HelloRequired.into()),
+                };
+            }
+        }
+    }
+}
+
+async fn enter(shared: &Shared, hello: &Hello, format: Format, bearer: Option<String>) -> Result<Opened, Error> {
+    let token = if hello.access_token.is_empty() { bearer.unwrap_or_default() } else { hello.access_token.clone() };
+    let caller = shared.tokens.check(&token).await?;
+    if !hello.device_id.is_empty() && hello.device_id != caller.device_id {
+        return Err(Error::invalid("device_id", "the device that the token was issued to"));
+    }
+    let ws = &shared.options.ws;
+    let identity = Identity { connection_id: shared.connections.next_id(), caller, format };
+    let route = Route {
+        user_id: identity.caller.user_id,
+        connection_id: identity.connection_id,
+        instance: shared.origin.instance.clone(),
+        slot: shared.origin.slot,
+        device_id: identity.caller.device_id.clone(),
+    };
+    let outgoing = Outgoing::new(ws.queue_frames_max, ws.queue_bytes_max);
+    let connection = Arc::new(Connection::new(identity, outgoing));
+    shared.connections.insert(connection.clone());
+    shared.metrics.connections.add(1, &[]);
+    // Known to be down: logic addresses every gateway then, so nothing is missed.
+    if let Err(error) = shared.routes.put(std::slice::from_ref(&route)).await {
+        tracing::warn!(%error, "connected without a route");
+    }
+    // The session may have ended between the check and the table.
+    if shared.tokens.is_revoked(&connection.identity.caller.session_id) {
+        connection.outgoing.close(ErrorCode::SessionRevoked);
+    }
+    Ok(Opened { connection, route })
+}
+
+async fn welcome(shared: &Shared, connection: &Connection, hello: &Hello) -> Result<Frame, Error> {
+    let user_id = connection.identity.caller.user_id;
+    let resumed = match &hello.digest {
+        Some(theirs) => {
+            let ours = shared.logic.conversations().digest(DigestRequest { user_id }).await?.into_inner();
+            (ours.count, ours.sum) == (theirs.count, theirs.sum)
+        }
+        None => false,
+    };
+    let (ws, rate) = (&shared.options.ws, &shared.options.rate);
+    Ok(Frame::new(Body::Welcome(client::Welcome {
+        user_id,
+        connection_id: format!("{}-{}", shared.origin.instance, connection.identity.connection_id),
+        server_time_ms: shared.clock.now_ms(),
+        store_epoch: shared.store_epoch().await?,
+        resumed,
+        heartbeat_ms: ws.heartbeat_ms,
+        limits: Some(client::Limits {
+            frame_bytes_max: ws.frame_bytes_max as u64,
+            body_bytes_max: ws.body_bytes_max as u64,
+            in_flight_max: u32::try_from(shared.options.window.commands_max).unwrap_or(u32::MAX),
+            sends_per_second: rate.commands_per_second,
+        }),
+    })))
+}
+
+/// Takes the connection out of the table and the store.
+pub(super) async fn leave(shared: &Shared, opened: &Opened) {
+    shared.connections.remove(&opened.connection);
+    shared.metrics.connections.add(-1, &[]);
+    if let Err(error) = shared.routes.remove(std::slice::from_ref(&opened.route)).await {
+        tracing::warn!(%error, "route not removed, it will run out");
+    }
+}

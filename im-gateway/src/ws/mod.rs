@@ -1,0 +1,9 @@
+//! WebSocket: upgrade, hello, and the life of a connection.
+
+mod codec;
+mod frames;
+mod hello;
+mod session;
+mod upgrade;
+
+pub(crate) use upgrade::{bearer, check_origin, upgrade};

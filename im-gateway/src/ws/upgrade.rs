@@ -1,0 +1,101 @@
+//! The HTTP request that becomes a connection: origin, subprotocol, room.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{State, WebSocketUpgrade},
+    http::{HeaderMap, header},
+    response::{IntoResponse as _, Response},
+};
+use proto::{Error, ErrorCode};
+
+use super::session;
+use crate::{app::Shared, connections::Format, error::Problem};
+
+const JSON: &str = "gochat.v1.json";
+const PROTO: &str = "gochat.v1.proto";
+
+/// Buffers of a connection: what an idle one costs.
+const READ_BUFFER_BYTES: usize = 2_048;
+const WRITE_BUFFER_BYTES: usize = 4_096;
+const WRITE_BUFFER_BYTES_MAX: usize = 256 << 10;
+
+/// When to come again if there is no room.
+const RETRY_AFTER_MS: u64 = 5_000;
+
+pub(crate) async fn upgrade(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    match admit(&shared, &headers) {
+        Ok(format) => {
+            let token = bearer(&headers).map(str::to_owned);
+            upgrade
+                .read_buffer_size(READ_BUFFER_BYTES)
+                .write_buffer_size(WRITE_BUFFER_BYTES)
+                .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
+                .max_message_size(shared.options.ws.frame_bytes_max)
+                .max_frame_size(shared.options.ws.frame_bytes_max)
+                .protocols([JSON, PROTO])
+                .on_upgrade(move |socket| session::run(shared, socket, format, token))
+        }
+        Err(error) => Problem(error).into_response(),
+    }
+}
+
+fn admit(shared: &Shared, headers: &HeaderMap) -> Result<Format, Error> {
+    check_origin(headers, &shared.options.http.origins)?;
+    if shared.connections.count() >= shared.options.ws.connections_max || shared.life.stopping().is_cancelled() {
+        return Err(Error::new(ErrorCode::Overloaded).with("limit", "connections").retry_after_ms(RETRY_AFTER_MS));
+    }
+    let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
+    // The first one that we know, as axum picks it.
+    offered
+        .flat_map(|value| value.split(','))
+        .find_map(|name| match name.trim() {
+            JSON => Some(Format::Json),
+            PROTO => Some(Format::Proto),
+            _ => None,
+        })
+        .ok_or_else(|| ErrorCode::SubprotocolRequired.into())
+}
+
+/// Browsers say where a page comes from; a page of another origin must not use its visitor's network position.
+pub(crate) fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Error> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let forbidden = || Error::new(ErrorCode::OriginForbidden);
+    let origin = origin.to_str().map_err(|_| forbidden())?;
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let own = origin.split_once("://").is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host));
+    if own || allowed.iter().any(|one| one == origin) { Ok(()) } else { Err(forbidden().with("origin", origin)) }
+}
+
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_other_origins_are_refused() {
+        let check = |origin: Option<&str>, host: &str, allowed: &[&str]| {
+            let mut headers = HeaderMap::new();
+            if let Some(origin) = origin {
+                headers.insert(header::ORIGIN, origin.parse().unwrap());
+            }
+            headers.insert(header::HOST, host.parse().unwrap());
+            let allowed: Vec<String> = allowed.iter().map(|&one| one.to_owned()).collect();
+            check_origin(&headers, &allowed).is_ok()
+        };
+        assert!(check(None, "chat.example", &[]), "apps send none");
+        assert!(check(Some("https://chat.example"), "chat.example", &[]));
+        assert!(check(Some("http://localhost:8080"), "localhost:8080", &[]));
+        assert!(!check(Some("http://localhost:8081"), "localhost:8080", &[]));
+        assert!(!check(Some("https://chat.example.evil"), "chat.example", &[]));
+        assert!(!check(Some("null"), "chat.example", &[]));
+        assert!(check(Some("https://app.example"), "chat.example", &["https://app.example"]));
+    }
+}
