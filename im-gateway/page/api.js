@@ -14,17 +14,18 @@ export function onSessionEnded(callback) {
 }
 
 async function call(method, path, options = {}) {
-  const token = load()?.access_token;
+  let token = load()?.access_token;
   try {
     return await request(method, path, { ...options, token });
   } catch (error) {
     if (error.status !== 401) throw error;
     try {
       if (error.code !== 'token_expired') throw error;
-      const pair = await refresh(token);
-      return await request(method, path, { ...options, token: pair.access_token });
+      token = (await refresh(token)).access_token;
+      return await request(method, path, { ...options, token });
     } catch (final) {
-      if (final.status === 401) ended(final.message);
+      // An answer to a session that was left meanwhile says nothing about the one of now.
+      if (final.status === 401 && load()?.access_token === token) ended(final.message);
       throw final;
     }
   }

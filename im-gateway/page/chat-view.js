@@ -184,7 +184,7 @@ function memberRow({ user, role, online }, myId) {
     make: () => {
       const node = element('li', 'member');
       node.dataset.testid = 'member';
-      node.append(element('span', 'avatar'), element('span', 'member-name'), element('span', 'rank'), element('span', 'presence'));
+      node.append(...['avatar', 'member-name', 'rank', 'presence'].map((name) => element('span', name)));
       return node;
     },
     update: (node) => {

@@ -26,10 +26,6 @@ export class Log {
     return [...this.entries, ...[...this.#ahead.values()].sort((a, b) => a.seq - b.seq)];
   }
 
-  has(seq) {
-    return this.#ahead.has(seq) || this.at(seq)?.seq === seq;
-  }
-
   /** The newest entry of the block at or below a seq. */
   at(seq) {
     let [low, high] = [0, this.entries.length];

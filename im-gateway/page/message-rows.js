@@ -119,7 +119,9 @@ function problem(node, item, seen, act) {
   if (node.hidden) return;
   const why = element('span', 'why', seen.error || 'The message was not sent.');
   why.dataset.testid = 'message-error';
-  node.append(why, button('Try again', 'message-retry', () => act.retry(item)), button('Remove', 'message-remove', () => act.discard(item)));
+  const again = button('Try again', 'message-retry', () => act.retry(item));
+  const remove = button('Remove', 'message-remove', () => act.discard(item));
+  node.append(why, again, remove);
 }
 
 function button(label, testId, pressed) {

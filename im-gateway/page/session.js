@@ -8,6 +8,7 @@ const SESSION = 'gochat.session';
 const DEVICE = 'gochat.device';
 const LEASE = 'gochat.refreshing';
 const LEASE_MS = 20_000;
+const SPREAD_MS = 250;
 
 /** The token pair, or null. */
 export function load() {
@@ -47,14 +48,26 @@ export function onElsewhere(changed) {
  * it got. Throws a 401 when there is nothing left to do but to log in.
  */
 export function refresh(refused) {
-  return exclusively(async () => {
-    const held = load();
-    if (!held) throw new ApiError({ code: 'signed_out', detail: 'You are logged out.', status: 401 });
-    if (held.access_token !== refused) return held;
-    const pair = await request('POST', '/v1/auth/refresh', { body: { refresh_token: held.refresh_token } });
-    if (load()?.refresh_token === held.refresh_token) save(pair);
-    return pair;
+  return new Promise((resolve, reject) => {
+    exclusively(async () => {
+      try {
+        resolve(await renewed(refused));
+      } catch (error) {
+        reject(error);
+      }
+      // Browsers carry localStorage from tab to tab in the background. The next tab goes ahead when it can see the result.
+      await pause(SPREAD_MS);
+    }).catch(reject);
   });
+}
+
+async function renewed(refused) {
+  const held = load();
+  if (!held) throw new ApiError({ code: 'signed_out', detail: 'You are logged out.', status: 401 });
+  if (held.access_token !== refused) return held;
+  const pair = await request('POST', '/v1/auth/refresh', { body: { refresh_token: held.refresh_token } });
+  if (load()?.refresh_token === held.refresh_token) save(pair);
+  return pair;
 }
 
 let queue = Promise.resolve();
@@ -73,13 +86,13 @@ async function leased(work) {
     const [, until] = (localStorage.getItem(LEASE) ?? ':0').split(':');
     if (Number(until) < Date.now()) {
       localStorage.setItem(LEASE, `${id}:${Date.now() + LEASE_MS}`);
-      await pause(80);
+      await pause(SPREAD_MS);
       if (localStorage.getItem(LEASE)?.startsWith(id)) break;
     }
     await pause(50 + Math.random() * 100);
   }
   try {
-    return await work();
+    await work();
   } finally {
     if (localStorage.getItem(LEASE)?.startsWith(id)) localStorage.removeItem(LEASE);
   }

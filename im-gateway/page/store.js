@@ -103,6 +103,7 @@ export class Store {
 
   clear() {
     this.#conversations.clear();
+    this.settled = false;
     this.onChange();
   }
 

@@ -6,7 +6,12 @@ import { ListView } from './list-view.js';
 import { messageText, systemLine, titleOf } from './words.js';
 
 const DRAW_AFTER_MS = 16;
-const CONNECTION = { connecting: 'Connecting…', connected: 'Connected', reconnecting: 'Reconnecting…', stopped: 'Not connected' };
+const CONNECTION = {
+  connecting: 'Connecting…',
+  connected: 'Connected',
+  reconnecting: 'Reconnecting…',
+  stopped: 'Not connected',
+};
 
 export class View {
   #client = null;

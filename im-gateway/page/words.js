@@ -32,25 +32,27 @@ export function preview(chat, unsent, people, myId) {
   const entry = chat.lastEntry;
   if (!entry) return chat.draft ? 'No messages yet' : '';
   if (entry.kind !== 'message') return systemLine(entry, people, myId);
-  if (entry.sender === myId) return `You: ${oneLine(messageText(entry))}`;
-  return chat.kind === 'direct' ? oneLine(messageText(entry)) : `${people.name(entry.sender)}: ${oneLine(messageText(entry))}`;
+  const text = oneLine(messageText(entry));
+  if (entry.sender === myId) return `You: ${text}`;
+  return chat.kind === 'direct' ? text : `${people.name(entry.sender)}: ${text}`;
 }
 
 /** Who is there, for the line below the title. */
 export function presenceLine(chat) {
   if (chat.leftSeq) return { state: 'unknown', text: 'You are not in this group any more' };
-  if (!chat.members) return { state: 'unknown', text: chat.kind === 'group' && chat.memberCount ? memberCount(chat.memberCount) : '' };
+  const isGroup = chat.kind === 'group';
+  if (!chat.members) return { state: 'unknown', text: isGroup && chat.memberCount ? counted(chat.memberCount) : '' };
   const { members, more } = chat.members;
-  if (chat.kind === 'direct') {
+  if (!isGroup) {
     const online = members.some(({ user, online: on }) => user.id === chat.peer?.id && on);
     return online ? { state: 'online', text: 'online' } : { state: 'offline', text: 'offline' };
   }
   const online = members.filter((member) => member.online).length;
   const count = more ? Math.max(chat.memberCount, members.length + 1) : members.length;
-  return { state: online > 1 ? 'online' : 'offline', text: `${memberCount(count)}, ${online}${more ? ' or more' : ''} online` };
+  return { state: online > 1 ? 'online' : 'offline', text: `${counted(count)}, ${online}${more ? ' or more' : ''} online` };
 }
 
-const memberCount = (count) => (count === 1 ? '1 member' : `${count} members`);
+const counted = (count) => (count === 1 ? '1 member' : `${count} members`);
 const oneLine = (text) => text.slice(0, 200).replace(/\s+/g, ' ').trim();
 
 function listed(names) {

@@ -50,12 +50,14 @@ pub(super) async fn handle(shared: &Arc<Shared>, connection: &Arc<Connection>, f
         None => Err(ErrorCode::UnknownFrame.into()),
     };
     if let Err(error) = done {
-        shared.metrics.refused(error.code());
-        let close = error.code().close();
         let code = error.code();
+        let closes = code.close().is_some();
         connection.send_new(Body::Error(client::ErrorFrame { error: Some(error.into()), conversation_id, command_id }));
-        if close.is_some() {
+        // What closes is counted when it does.
+        if closes {
             connection.outgoing.close(code);
+        } else {
+            shared.metrics.refused(code);
         }
     }
 }

@@ -34,7 +34,10 @@ pub(super) async fn run(shared: Arc<Shared>, mut socket: WebSocket, format: Form
             .serve()
             .await;
             hello::leave(&shared, &opened).await;
-            close(&shared, &mut socket, code).await;
+            if let Some(code) = code {
+                shared.metrics.refused(code);
+                close(&shared, &mut socket, code).await;
+            }
         }
         Err(error) => {
             shared.metrics.refused(error.code());
@@ -44,14 +47,13 @@ pub(super) async fn run(shared: Arc<Shared>, mut socket: WebSocket, format: Form
             let _ =
                 tokio::time::timeout(Duration::from_millis(shared.options.ws.write_timeout_ms), socket.send(message))
                     .await;
-            close(&shared, &mut socket, Some(error.code())).await;
+            close(&shared, &mut socket, error.code()).await;
         }
     }
 }
 
 /// Says why, as far as the client still listens.
-async fn close(shared: &Shared, socket: &mut WebSocket, code: Option<ErrorCode>) {
-    let Some(code) = code else { return };
+async fn close(shared: &Shared, socket: &mut WebSocket, code: ErrorCode) {
     let number = code.close().unwrap_or(4_000);
     let frame = Message::Close(Some(CloseFrame { code: number, reason: code.as_str().into() }));
     let _ = tokio::time::timeout(Duration::from_millis(shared.options.ws.write_timeout_ms), socket.send(frame)).await;
@@ -80,10 +82,7 @@ impl Session<'_> {
                 },
                 pulled = self.opened.connection.outgoing.pull() => match pulled {
                     Pulled::Frames(frames) => self.write(frames).await.ok()?,
-                    Pulled::Close(code) => {
-                        self.shared.metrics.refused(code);
-                        return Some(code);
-                    }
+                    Pulled::Close(code) => return Some(code),
                 },
                 () = draining.cancelled(), if leave_at.is_none() => leave_at = Some(self.send_away()),
                 () = tokio::time::sleep_until(wake_at) => {
@@ -115,7 +114,6 @@ impl Session<'_> {
             }
             Err(error) => {
                 let code = error.code();
-                self.shared.metrics.refused(code);
                 connection.send_new(Body::Error(client::ErrorFrame {
                     error: Some(error.into()),
                     ..client::ErrorFrame::default()

@@ -1,0 +1,57 @@
+//! What operators type.
+
+use super::server::command;
+
+async fn run(arguments: &[&str], settings: &[(&str, &str)]) -> (Option<i32>, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let settings: Vec<_> =
+        settings.iter().map(|(key, value)| (format!("GOCHAT__{key}"), (*value).to_owned())).collect();
+    let output =
+        command(folder.path(), &settings).args(arguments).stderr(std::process::Stdio::piped()).output().await.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[tokio::test]
+async fn a_wrong_configuration_is_told_whole_with_exit_code_2() {
+    let wrong = [("GATEWAY__HTTP__LISTEN", "nowhere"), ("LOGIC__LIMITS__BODY_BYTES_MAX", "0"), ("NO__SUCH", "1")];
+    for command in ["check", "show"] {
+        let (code, _, errors) = run(&["config", command], &wrong).await;
+        assert_eq!(code, Some(2), "{errors}");
+        for part in ["gateway.http.listen", "nowhere", "logic.limits.body_bytes_max", "1 to 1048576", "no.such"] {
+            assert!(errors.contains(part), "{part} not in {errors}");
+        }
+    }
+    assert_eq!(run(&["standalone"], &wrong).await.0, Some(2));
+}
+
+#[tokio::test]
+async fn the_configuration_in_force_is_shown_without_secrets() {
+    let secret = "0123456789abcdef0123456789abcdef";
+    let (code, shown, _) =
+        run(&["config", "show"], &[("RPC__SECRET", secret), ("GATEWAY__WS__HEARTBEAT_MS", "1234")]).await;
+    assert_eq!(code, Some(0));
+    assert!(shown.contains("1234") && shown.contains("\"***\"") && !shown.contains(secret), "{shown}");
+    let (code, defaults, _) = run(&["config", "defaults"], &[]).await;
+    assert!(code == Some(0) && defaults.contains("heartbeat_ms = 60000"));
+}
+
+#[tokio::test]
+async fn the_schema_is_brought_up_to_date_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let migrate = async |what| command(folder.path(), &[]).args(["migrate", what]).output().await.unwrap();
+    let missing = migrate("status").await;
+    assert!(!missing.status.success() && String::from_utf8_lossy(&missing.stdout).contains("m0001_first_tables"));
+    assert!(migrate("up").await.status.success());
+    let done = migrate("status").await;
+    assert!(done.status.success() && String::from_utf8_lossy(&done.stdout).contains("up to date"));
+}
+
+#[tokio::test]
+async fn a_data_folder_serves_one_process() {
+    let server = super::server::Server::start().await;
+    let folder = server.data_dir();
+    let second = command(&folder, &[]).arg("standalone").stderr(std::process::Stdio::piped()).output().await.unwrap();
+    assert_eq!(second.status.code(), Some(1), "{}", String::from_utf8_lossy(&second.stderr));
+    assert!(String::from_utf8_lossy(&second.stderr).contains("cannot open the log"));
+}

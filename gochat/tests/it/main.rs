@@ -1,0 +1,11 @@
+//! GoChat from outside: the real binary, its HTTP API and its WebSocket.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod bad_input;
+mod chat;
+mod cli;
+mod client;
+mod durability;
+mod groups;
+mod server;
+mod sessions;
