@@ -31,7 +31,8 @@ export class ListView {
   render(client) {
     const { store, outbox } = client;
     const chats = store.all().map((chat) => {
-      const unsent = outbox.items(chat.id).at(-1) ?? null;
+      const own = outbox.items(chat.id).at(-1);
+      const unsent = own && (own.state !== 'sent' || own.seq > (chat.lastEntry?.seq ?? 0)) ? own : null;
       const at = Math.max(chat.lastEntry?.at ?? 0, unsent?.at ?? 0);
       return { chat, unsent, at };
     }).filter(({ chat, unsent }) => !chat.draft || unsent || chat.lastEntry || store.openId === chat.id);
