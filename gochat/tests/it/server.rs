@@ -55,9 +55,10 @@ impl Server {
         Self { child, address: address.unwrap(), admin: admin.unwrap(), folder, settings }
     }
 
-    /// SIGKILL, and a new start on the same data.
+    /// SIGKILL, and a new start on the same data at the same address.
     pub(crate) async fn kill_and_restart(mut self) -> Self {
         self.child.kill().await.unwrap();
+        self.settings.push(("GOCHAT__GATEWAY__HTTP__LISTEN".to_owned(), self.address));
         Self::in_folder(self.folder, self.settings).await
     }
 

@@ -14,7 +14,13 @@ fn rendered() -> String {
     for code in ErrorCode::ALL {
         let close = code.close().map_or_else(String::new, |close| close.to_string());
         let again = if code.retryable() { "yes" } else { "" };
-        let _ = writeln!(text, "| `{code}` | {} | {:?} | {close} | {again} | {} |", code.http(), code.grpc(), code.message());
+        let _ = writeln!(
+            text,
+            "| `{code}` | {} | {:?} | {close} | {again} | {} |",
+            code.http(),
+            code.grpc(),
+            code.message()
+        );
     }
     text
 }

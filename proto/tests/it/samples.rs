@@ -193,7 +193,15 @@ pub(crate) fn server_frames() -> Vec<(&'static str, ServerFrame)> {
         ("ack", In::Ack(ack)),
         ("error", In::Error(refused)),
         ("entry", In::Entry(entry(Kind::Removed(message::Removed { user_id: 42 })))),
-        ("entries", In::Entries(client::Entries { conversation_id: conversation_id.clone(), entries, visible_from: 1, visible_to: 9 })),
+        (
+            "entries",
+            In::Entries(client::Entries {
+                conversation_id: conversation_id.clone(),
+                entries,
+                visible_from: 1,
+                visible_to: 9,
+            }),
+        ),
         ("sync_page", In::SyncPage(client::SyncPage { items: vec![item], gone: vec!["d:1:7".into()], done: true })),
         ("receipt", In::Receipt(client::Receipt { conversation_id, user_id: 42, read_seq: 5 })),
         ("notice", In::Notice(client::Notice { code: "token_expiring".into(), message: "m".into() })),

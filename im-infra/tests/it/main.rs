@@ -1,0 +1,7 @@
+//! The ports of im-infra on both their sides, and what stands above them.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod consume;
+mod embedded_log;
+mod mq_conformance;
+mod queues;
