@@ -70,7 +70,7 @@ async fn start(
 
     migrate(&config.repo).await?;
     let repo = Repo::start(&config.repo, clock.clone(), telemetry, instance).await?;
-    let to_repo = Channel::local(repo.routes(), ServiceName::Logic, ServiceName::Repo, &config.rpc, tokens.clone());
+    let to_repo = Channel::local(repo.routes(), (ServiceName::Logic, ServiceName::Repo), &config.rpc, tokens.clone());
 
     let node = registry.lease_slot(SlotSpace::Node, NODES).await?;
     let mint = Arc::new(Mint::new(node.number, node.deadline.clone(), clock.clone()));
@@ -84,7 +84,7 @@ async fn start(
         telemetry: telemetry.clone(),
     };
     let logic = Logic::new(config.logic.clone(), parts)?;
-    let to_logic = Channel::local(logic.routes(), ServiceName::Gateway, ServiceName::Logic, &config.rpc, tokens);
+    let to_logic = Channel::local(logic.routes(), (ServiceName::Gateway, ServiceName::Logic), &config.rpc, tokens);
     let deciding = life.part();
     deciding.spawn("upstream", {
         let life = deciding.clone();

@@ -140,7 +140,8 @@ impl Window<'_> {
 
     /// Waits until the chat with that title is open.
     async fn has_open(&self, title: &str) {
-        self.sees(&format!("document.querySelector('[data-testid=chat-title]')?.textContent.trim() === '{title}'")).await;
+        self.sees(&format!("document.querySelector('[data-testid=chat-title]')?.textContent.trim() === '{title}'"))
+            .await;
     }
 
     async fn say(&self, text: &str) {
