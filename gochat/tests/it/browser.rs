@@ -63,6 +63,13 @@ impl Browser {
         Self { socket: Mutex::new((socket, 0)), _child: child, _profile: profile }
     }
 
+    /// Calls a method that must work.
+    async fn must(&self, session: Option<&str>, method: &str, params: Value) -> Value {
+        let answer = self.call(session, method, params).await;
+        assert!(answer["error"].is_null(), "{method}: {answer}");
+        answer["result"].clone()
+    }
+
     async fn call(&self, session: Option<&str>, method: &str, params: Value) -> Value {
         let (socket, last) = &mut *self.socket.lock().await;
         *last += 1;
@@ -76,18 +83,17 @@ impl Browser {
                 tokio::time::timeout(Duration::from_secs(20), socket.next()).await.expect("an answer in time");
             let answer: Value = serde_json::from_str(message.unwrap().unwrap().to_text().unwrap()).unwrap();
             if answer["id"] == *last {
-                assert!(answer["error"].is_null(), "{method}: {answer}");
-                return answer["result"].clone();
+                return answer;
             }
         }
     }
 
     /// A window of its own: nothing is shared with the others.
     async fn window(&self, url: &str) -> Window<'_> {
-        let context = self.call(None, "Target.createBrowserContext", json!({})).await["browserContextId"].clone();
-        let target = self.call(None, "Target.createTarget", json!({"url": url, "browserContextId": context})).await;
+        let context = self.must(None, "Target.createBrowserContext", json!({})).await["browserContextId"].clone();
+        let target = self.must(None, "Target.createTarget", json!({"url": url, "browserContextId": context})).await;
         let attach = json!({"targetId": target["targetId"], "flatten": true});
-        let session = self.call(None, "Target.attachToTarget", attach).await["sessionId"].as_str().unwrap().to_owned();
+        let session = self.must(None, "Target.attachToTarget", attach).await["sessionId"].as_str().unwrap().to_owned();
         Window { browser: self, session }
     }
 }
@@ -99,8 +105,9 @@ struct Window<'a> {
 
 impl Window<'_> {
     async fn eval(&self, expression: &str) -> Value {
+        // While the window goes from one page to the next there is nothing to ask: null, and whoever waits asks again.
         let params = json!({"expression": expression, "awaitPromise": true, "returnByValue": true});
-        self.browser.call(Some(&self.session), "Runtime.evaluate", params).await["result"]["value"].clone()
+        self.browser.call(Some(&self.session), "Runtime.evaluate", params).await["result"]["result"]["value"].clone()
     }
 
     /// Waits until an expression is true.
