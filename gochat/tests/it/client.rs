@@ -128,6 +128,18 @@ impl Socket {
         Self { stream, format }
     }
 
+    /// With a hello, up to the welcome; none if the server is away just now.
+    pub(crate) async fn try_open(address: &str, user: &User) -> Option<Self> {
+        let mut request = format!("ws://{address}/ws").into_client_request().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", "gochat.v1.proto".parse().unwrap());
+        let (stream, _) = tokio_tungstenite::connect_async(request).await.ok()?;
+        let mut socket = Self { stream, format: Format::Proto };
+        let hello =
+            ClientFrame { frame: Some(Out::Hello(Hello { access_token: user.token.clone(), ..Hello::default() })) };
+        socket.stream.send(Message::binary(hello.encode_to_vec())).await.ok()?;
+        matches!(socket.read().await, Ok(Some(In::Welcome(_)))).then_some(socket)
+    }
+
     /// With a hello, up to the welcome.
     pub(crate) async fn open(server: &Server, user: &User, format: Format) -> Self {
         let mut socket = Self::raw(server, format).await;

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod browser;
+mod chaos;
 mod chat;
 mod cli;
 mod client;

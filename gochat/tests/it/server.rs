@@ -63,12 +63,17 @@ impl Server {
     }
 
     /// SIGTERM; answers the exit code.
-    pub(crate) async fn terminate(mut self) -> Option<i32> {
+    pub(crate) async fn terminate(self) -> Option<i32> {
+        self.terminate_and_keep().await.0
+    }
+
+    /// SIGTERM; answers the exit code and what it leaves behind.
+    pub(crate) async fn terminate_and_keep(mut self) -> (Option<i32>, TempDir) {
         let pid = self.child.id().unwrap().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
         let status =
             tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await.expect("it drains in time").unwrap();
-        status.code()
+        (status.code(), self.folder)
     }
 
     pub(crate) fn data_dir(&self) -> std::path::PathBuf {

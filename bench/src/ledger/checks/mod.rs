@@ -1,0 +1,93 @@
+//! What must hold of a history.
+
+mod delivery;
+mod durable;
+mod order;
+mod unread;
+
+use std::fmt;
+
+use super::{event::Event, view::View};
+
+/// Something that must not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Violation {
+    /// Acknowledged, and not in the log.
+    Lost(String),
+    /// One command, twice in the log; or one place with two contents.
+    Doubled(String),
+    /// Not where the ack said, a hole, or another order than that of sending.
+    Reordered(String),
+    /// In the log or pushed, and never sent.
+    Phantom(String),
+    /// Given to somebody who may not see it.
+    Misdelivered(String),
+    /// A live connection never got an entry it was entitled to.
+    MissedPush(String),
+    /// Two users see different logs.
+    Diverged(String),
+    /// The count is not what the log and the cursor say.
+    WrongUnread(String),
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+/// What the ledger found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// All of them; none is what is hoped for.
+    pub violations: Vec<Violation>,
+    /// Commands that were sent.
+    pub sent: usize,
+    /// Commands that were acknowledged.
+    pub acknowledged: usize,
+    /// Commands without an outcome: unknown, not failed.
+    pub unknown: usize,
+    /// Entries in all logs.
+    pub entries: usize,
+    /// Pushes to live connections.
+    pub pushes: usize,
+    /// Entries that a live connection had to be pushed.
+    pub pushes_due: usize,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { violations, sent, acknowledged, unknown, entries, pushes, pushes_due } = self;
+        write!(
+            f,
+            "ledger: {sent} sent, {acknowledged} acknowledged, {unknown} unknown, {entries} entries, {pushes} pushes ({pushes_due} due), {} violations",
+            violations.len()
+        )?;
+        violations.iter().take(20).try_for_each(|violation| write!(f, "\n  {violation}"))
+    }
+}
+
+/// Checks a history.
+pub fn check(events: &[Event]) -> Report {
+    let view = View::of(events);
+    let mut report = Report {
+        sent: view.sent.len(),
+        acknowledged: view.acks.len(),
+        unknown: view
+            .sent
+            .keys()
+            .filter(|key| !view.acks.contains_key(*key) && !view.rejected.contains_key(*key))
+            .count(),
+        entries: view.logs.values().map(|log| log.len()).sum(),
+        pushes: view.pushed.values().map(Vec::len).sum(),
+        ..Report::default()
+    };
+    durable::check(&view, &mut report);
+    order::check(&view, &mut report);
+    delivery::check(&view, &mut report);
+    unread::check(&view, &mut report);
+    report
+}
+
+#[cfg(test)]
+mod tests;

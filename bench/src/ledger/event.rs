@@ -1,0 +1,138 @@
+//! What can be seen from outside, one event a line when it is saved.
+
+use serde::{Deserialize, Serialize};
+
+/// A client's connection; a new number each time it connects.
+pub type Client = u64;
+/// A user's number.
+pub type User = i64;
+
+/// Something that happened, as the driver of the clients saw it. Times are microseconds of the driver's own clock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A connection got its welcome (and finished its sync).
+    Connected {
+        /// When.
+        at_us: u64,
+        /// Which connection.
+        client: Client,
+        /// Whose.
+        user: User,
+    },
+    /// A connection ended, by whoever's will.
+    Disconnected {
+        /// When.
+        at_us: u64,
+        /// Which connection.
+        client: Client,
+    },
+    /// A command left a client. A resend is sent again.
+    Sent {
+        /// When.
+        at_us: u64,
+        /// By which connection.
+        client: Client,
+        /// By whom.
+        user: User,
+        /// To what.
+        conversation: String,
+        /// Its id.
+        command: String,
+    },
+    /// A command was acknowledged.
+    Stored {
+        /// When.
+        at_us: u64,
+        /// To which connection.
+        client: Client,
+        /// To whom.
+        user: User,
+        /// Where.
+        conversation: String,
+        /// Which.
+        command: String,
+        /// Its place.
+        seq: i64,
+        /// Its id.
+        message_id: i64,
+    },
+    /// A command was rejected for good. Refusals for now, and unknown outcomes, are no outcome.
+    Rejected {
+        /// When.
+        at_us: u64,
+        /// To whom.
+        user: User,
+        /// Where.
+        conversation: String,
+        /// Which.
+        command: String,
+        /// Why.
+        code: String,
+    },
+    /// A live connection was given an entry, without asking.
+    Pushed {
+        /// When.
+        at_us: u64,
+        /// To which connection.
+        client: Client,
+        /// To whom.
+        user: User,
+        /// Where.
+        conversation: String,
+        /// Its place.
+        seq: i64,
+        /// Its id.
+        message_id: i64,
+        /// The command it came of.
+        command: String,
+    },
+    /// In the end: what a user sees of a conversation, by history.
+    Seen {
+        /// Who.
+        user: User,
+        /// Of what.
+        conversation: String,
+        /// Place and id, ascending.
+        entries: Vec<(i64, i64)>,
+    },
+    /// In the end: what a user is told to be unread, and how far the user has read.
+    Unread {
+        /// Who.
+        user: User,
+        /// Of what.
+        conversation: String,
+        /// What the server says.
+        unread: i64,
+        /// The read cursor.
+        read_seq: i64,
+    },
+    /// In the end: the log as the store has it.
+    Log {
+        /// Which.
+        conversation: String,
+        /// Ascending.
+        entries: Vec<Entry>,
+    },
+}
+
+/// An entry of the store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its place.
+    pub seq: i64,
+    /// Its id.
+    pub message_id: i64,
+    /// Whose command it came of.
+    pub sender: User,
+    /// Which.
+    pub command: String,
+    /// Countable entries so far.
+    pub msg_no: i64,
+    /// Who became a member by it.
+    pub members: Vec<User>,
+    /// Who ceased to be one by it.
+    pub left: Vec<User>,
+    /// Whether it counts as unread.
+    pub countable: bool,
+}
