@@ -30,6 +30,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Looks at records that were given up, through a running im-repo at `rpc.listen`.
+    DeadLetters {
+        #[command(subcommand)]
+        command: DeadLettersCommand,
+    },
     /// Looks after the database's schema.
     Migrate {
         #[command(subcommand)]
@@ -55,6 +60,32 @@ pub(crate) enum MigrateCommand {
     Up,
     /// Says which steps are missing.
     Status,
+}
+
+/// Looks at records that were given up.
+#[derive(Clone, Copy, Subcommand)]
+pub(crate) enum DeadLettersCommand {
+    /// Lists those that are parked, oldest first.
+    List {
+        /// Those that were replayed or dropped, too.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Shows one.
+    Show {
+        /// Its number, as `list` tells it.
+        id: i64,
+    },
+    /// Sends one back to where it came from, to be decided anew.
+    Replay {
+        /// Its number, as `list` tells it.
+        id: i64,
+    },
+    /// Gives one up for good.
+    Drop {
+        /// Its number, as `list` tells it.
+        id: i64,
+    },
 }
 
 /// Prints a line; a closed pipe is no error.

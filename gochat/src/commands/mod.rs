@@ -1,6 +1,7 @@
 //! What the commands do.
 
 mod config;
+mod dead_letters;
 mod migrate;
 mod standalone;
 
@@ -14,6 +15,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Standalone => standalone::run(Config::load(cli.config)?).await,
         Command::Config { command } => config::run(command, cli.config),
+        Command::DeadLetters { command } => dead_letters::run(command, Config::load(cli.config)?).await,
         Command::Migrate { command } => migrate::run(command, Config::load(cli.config)?).await,
     }
 }

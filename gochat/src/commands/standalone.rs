@@ -11,12 +11,13 @@ use im_infra::{
     lifecycle::{Lifecycle, Readiness, serve_admin, stop_on_signals},
     mq::{EmbeddedLog, Queue},
     registry::{MemoryRegistry, Registry, ServiceName, SlotSpace},
-    rpc::{Channel, ServiceTokens},
+    rpc::{Channel, ServiceTokens, serve},
     session_store::{MemorySessionStore, SessionStore},
     telemetry::Telemetry,
 };
 use im_logic::{Logic, LogicParts};
 use im_repo::{Repo, app::migrate};
+use im_task::{Task, TaskParts};
 
 use crate::{cli::say, config::Config, secrets};
 
@@ -52,7 +53,7 @@ pub(super) async fn run(mut config: Config) -> anyhow::Result<()> {
     Ok(gateway.and(logic).and(process)?)
 }
 
-/// Starts the services, innermost first; answers the gateway and the part in which logic consumes.
+/// Starts the services, innermost first; answers the gateway and the part in which logic and task consume.
 async fn start(
     config: &Config,
     instance: &str,
@@ -70,6 +71,9 @@ async fn start(
 
     migrate(&config.repo).await?;
     let repo = Repo::start(&config.repo, clock.clone(), telemetry, instance).await?;
+    // For operators' commands, and nobody else: the services of this process call without a socket.
+    let operators = serve(config.rpc.listen, repo.routes(), (ServiceName::Repo, tokens.clone()), life).await;
+    operators.with_context(|| format!("cannot listen on {} (rpc.listen)", config.rpc.listen))?;
     let to_repo = Channel::local(repo.routes(), (ServiceName::Logic, ServiceName::Repo), &config.rpc, tokens.clone());
 
     let node = registry.lease_slot(SlotSpace::Node, NODES).await?;
@@ -84,7 +88,8 @@ async fn start(
         telemetry: telemetry.clone(),
     };
     let logic = Logic::new(config.logic.clone(), parts)?;
-    let to_logic = Channel::local(logic.routes(), (ServiceName::Gateway, ServiceName::Logic), &config.rpc, tokens);
+    let to_logic =
+        Channel::local(logic.routes(), (ServiceName::Gateway, ServiceName::Logic), &config.rpc, tokens.clone());
     let deciding = life.part();
     deciding.spawn("upstream", {
         let life = deciding.clone();
@@ -93,6 +98,9 @@ async fn start(
             logic.consume(life).await
         }
     });
+
+    let to_repo = Channel::local(repo.routes(), (ServiceName::Task, ServiceName::Repo), &config.rpc, tokens.clone());
+    Task::start(TaskParts { queue: queue.clone(), repo: to_repo, clock: clock.clone() }, &deciding);
 
     let parts = GatewayParts {
         queue,

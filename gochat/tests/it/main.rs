@@ -7,6 +7,7 @@ mod chaos;
 mod chat;
 mod cli;
 mod client;
+mod dead_letters;
 mod durability;
 mod groups;
 mod server;

@@ -1,6 +1,11 @@
 //! The binary as a process.
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use tempfile::TempDir;
 use tokio::{
@@ -62,6 +67,16 @@ impl Server {
         Self::in_folder(self.folder, self.settings).await
     }
 
+    /// Stopped, something done to its data, and started again at the same address.
+    pub(crate) async fn while_stopped<F: Future<Output = ()>>(self, act: impl FnOnce(PathBuf) -> F) -> Self {
+        let (address, mut settings) = (self.address.clone(), self.settings.clone());
+        let (code, folder) = self.terminate_and_keep().await;
+        assert_eq!(code, Some(0));
+        act(folder.path().to_owned()).await;
+        settings.push(("GOCHAT__GATEWAY__HTTP__LISTEN".to_owned(), address));
+        Self::in_folder(folder, settings).await
+    }
+
     /// SIGTERM; answers the exit code.
     pub(crate) async fn terminate(self) -> Option<i32> {
         self.terminate_and_keep().await.0
@@ -76,7 +91,7 @@ impl Server {
         (status.code(), self.folder)
     }
 
-    pub(crate) fn data_dir(&self) -> std::path::PathBuf {
+    pub(crate) fn data_dir(&self) -> PathBuf {
         self.folder.path().to_owned()
     }
 
@@ -92,6 +107,7 @@ pub(crate) fn command(folder: &Path, settings: &[(String, String)]) -> Command {
         .env("GOCHAT__PROCESS__DATA_DIR", folder)
         .env("GOCHAT__GATEWAY__HTTP__LISTEN", "127.0.0.1:0")
         .env("GOCHAT__ADMIN__LISTEN", "127.0.0.1:0")
+        .env("GOCHAT__RPC__LISTEN", "127.0.0.1:0")
         .env("GOCHAT__GATEWAY__RATE__ANONYMOUS_PER_MINUTE", "100000")
         .env("GOCHAT__GATEWAY__WS__DRAIN_MS", "200")
         .envs(settings.iter().map(|(key, value)| (key, value)))

@@ -34,6 +34,8 @@ pub enum ServiceName {
     Repo,
     /// im-task.
     Task,
+    /// An operator's command: it calls, and is never called.
+    Operator,
 }
 
 impl ServiceName {
@@ -44,6 +46,7 @@ impl ServiceName {
             Self::Logic => "im-logic",
             Self::Repo => "im-repo",
             Self::Task => "im-task",
+            Self::Operator => "operator",
         }
     }
 }
