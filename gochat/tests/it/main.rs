@@ -12,3 +12,4 @@ mod durability;
 mod groups;
 mod server;
 mod sessions;
+mod trace;

@@ -17,6 +17,8 @@ use proto::{
     repo::{self, AppendGroup, AppendOutcome, AppendRequest, Decision, append_outcome::Outcome, decision::Verdict},
 };
 
+use tracing::Instrument as _;
+
 use super::{
     Outbox,
     batch::{Arrival, Batch, decode},
@@ -85,6 +87,8 @@ impl Upstream {
     ) -> Result<Vec<&'a Arrival>, Failure> {
         let states = self.states.of(&open).await.map_err(failure)?;
         let users = self.states.users(&open).await.map_err(failure)?;
+        // One call for all of them: it is told in the trace of the first.
+        let span = open.first().map_or_else(tracing::Span::none, |arrival| arrival.span.clone());
         let mut by_conversation: Vec<(String, Vec<&Arrival>)> = Vec::new();
         let mut at: HashMap<String, usize> = HashMap::new();
         for arrival in open {
@@ -103,6 +107,7 @@ impl Upstream {
             .repo
             .messages()
             .append(AppendRequest { groups: groups.clone() })
+            .instrument(span)
             .await
             .map_err(|status| failure(status.into()))?;
         let outcomes = answer.into_inner().groups;

@@ -1,0 +1,185 @@
+//! A slot: a number that one process holds at a time, and that rests before the next one gets it.
+//!
+//! Two keys under two leases. The slot's own ends with its holder; the rest's lease is three times as long and is always
+//! renewed first, so it outlives the slot by two leases. Only where both are absent a number is free.
+
+use std::{collections::HashMap, convert::Infallible};
+
+use etcd_client::{Compare, CompareOp, GetOptions, KeyValue, PutOptions, Txn, TxnOp};
+use tokio_util::sync::CancellationToken;
+
+use super::client::{Etcd, Lease, away};
+use crate::{
+    ids::LeaseDeadline,
+    registry::{RegistryError, SlotSpace},
+};
+
+/// What the key of a slot's rest ends with.
+const REST: &str = "/rest";
+/// The rest's lease: the slot's own time and two more.
+const REST_LEASES: i64 = 3;
+
+/// Holds a slot and keeps it.
+pub(super) struct Keeper {
+    etcd: Etcd,
+    /// What the keys of the space begin with.
+    prefix: String,
+    key: String,
+    /// Our name in the keys; no other slot was ever leased with it.
+    holder: String,
+    slot: Lease,
+    rest: Lease,
+    pub(super) number: u32,
+    pub(super) deadline: LeaseDeadline,
+    /// Cancelled when another has the slot.
+    pub(super) lost: CancellationToken,
+}
+
+/// What the two keys of a number say.
+#[derive(Default)]
+struct Seen {
+    slot: Key,
+    rest: Key,
+    /// At least one of them is there and not ours.
+    of_another: bool,
+}
+
+/// All zero: the key is not there.
+#[derive(Default)]
+struct Key {
+    revision: i64,
+    lease_id: i64,
+}
+
+impl Keeper {
+    /// Takes a free number below `count`. With the same `holder` it may be tried again: what an attempt took without
+    /// learning of it counts as free.
+    pub(super) async fn take(
+        etcd: &Etcd,
+        (space, count): (SlotSpace, u32),
+        holder: &str,
+    ) -> Result<Self, RegistryError> {
+        let prefix = etcd.key(&format!("slots/{}/", name(space)));
+        let mut seen = read(etcd.get(&prefix, GetOptions::new().with_prefix()).await?.kvs(), &prefix, holder);
+        let mut free: Vec<u32> =
+            (0..count).filter(|number| seen.get(number).is_none_or(|seen| !seen.of_another)).collect();
+        if free.is_empty() {
+            return Err(RegistryError::NoFreeSlot(count));
+        }
+        // Those who start together should not all want the same one; what is ours already comes first.
+        fastrand::shuffle(&mut free);
+        free.sort_by_key(|number| !seen.contains_key(number));
+        let slot = etcd.grant(etcd.ttl_s()).await?;
+        let rest = etcd.grant(slot.ttl_s().saturating_mul(REST_LEASES)).await?;
+        for number in free {
+            let key = format!("{prefix}{number}");
+            let seen = seen.remove(&number).unwrap_or_default();
+            if etcd.txn(claim(&key, &seen, (slot.id(), rest.id()), holder)).await? {
+                let deadline = LeaseDeadline::until(slot.asked(), slot.ttl());
+                let (etcd, holder, lost) = (etcd.clone(), holder.to_owned(), CancellationToken::new());
+                return Ok(Self { etcd, prefix, key, holder, slot, rest, number, deadline, lost });
+            }
+        }
+        etcd.revoke(slot.id()).await;
+        etcd.revoke(rest.id()).await;
+        Err(RegistryError::NoFreeSlot(count))
+    }
+
+    /// Keeps it until `stop`, then gives it back: its rest begins. Ends by itself if the slot is lost.
+    pub(super) async fn keep(mut self, stop: CancellationToken) -> Result<(), Infallible> {
+        if stop.run_until_cancelled(self.renew_until_lost()).await.is_none() {
+            self.deadline.end();
+            self.etcd.revoke(self.slot.id()).await;
+        }
+        Ok(())
+    }
+
+    async fn renew_until_lost(&mut self) {
+        let mut waits = self.etcd.waits();
+        let mut wait = self.etcd.beat();
+        loop {
+            tokio::time::sleep(wait).await;
+            wait = self.etcd.beat();
+            match self.renew().await {
+                Ok(true) => waits = self.etcd.waits(),
+                Ok(false) => {
+                    self.deadline.end();
+                    self.lost.cancel();
+                    tracing::error!(slot = self.key, "slot lost, another process has it");
+                    return;
+                }
+                Err(error) => {
+                    wait = waits.next().unwrap_or(wait);
+                    tracing::warn!(%error, slot = self.key, wait_ms = wait.as_millis(), "slot not renewed, trying again");
+                }
+            }
+        }
+    }
+
+    /// Answers whether the slot is ours still. If its lease ran out but nobody came, it is taken again: as long as the rest
+    /// is ours or both keys are absent, there is nobody whose turn it is.
+    async fn renew(&mut self) -> Result<bool, RegistryError> {
+        self.etcd.refresh(&mut self.rest).await?;
+        if !self.etcd.keep_alive(&mut self.slot).await? {
+            self.deadline.end();
+            self.slot = self.etcd.grant(self.slot.ttl_s()).await?;
+        }
+        let seen = self.look().await?;
+        if seen.of_another {
+            return Ok(false);
+        }
+        let leases = (self.slot.id(), self.rest.id());
+        if (seen.slot.lease_id, seen.rest.lease_id) != leases
+            && !self.etcd.txn(claim(&self.key, &seen, leases, &self.holder)).await?
+        {
+            return Err(away("the slot changed while it was looked at"));
+        }
+        self.deadline.extend(self.slot.asked(), self.slot.ttl());
+        Ok(true)
+    }
+
+    async fn look(&mut self) -> Result<Seen, RegistryError> {
+        // From the slot's key to its rest's, both included; the keys of other numbers do not lie between them.
+        let both = GetOptions::new().with_range(format!("{}{REST}\0", self.key));
+        let mut seen = read(self.etcd.get(&self.key, both).await?.kvs(), &self.prefix, &self.holder);
+        Ok(seen.remove(&self.number).unwrap_or_default())
+    }
+}
+
+const fn name(space: SlotSpace) -> &'static str {
+    match space {
+        SlotSpace::Gateway => "gateway",
+        SlotSpace::Node => "node",
+    }
+}
+
+/// What keys say, by number.
+fn read(keys: &[KeyValue], prefix: &str, holder: &str) -> HashMap<u32, Seen> {
+    let mut all: HashMap<u32, Seen> = HashMap::new();
+    for key in keys {
+        let Some(name) = key.key_str().ok().and_then(|key| key.strip_prefix(prefix)) else { continue };
+        let (number, is_rest) = name.strip_suffix(REST).map_or((name, false), |number| (number, true));
+        let Ok(number) = number.parse() else { continue };
+        let seen = all.entry(number).or_default();
+        let found = Key { revision: key.mod_revision(), lease_id: key.lease() };
+        if is_rest {
+            seen.rest = found;
+        } else {
+            seen.slot = found;
+        }
+        seen.of_another |= key.value() != holder.as_bytes();
+    }
+    all
+}
+
+/// Puts both keys under our leases, if they are still as they were seen.
+fn claim(key: &str, seen: &Seen, (slot_lease, rest_lease): (i64, i64), holder: &str) -> Txn {
+    let rest = format!("{key}{REST}");
+    let under = |lease_id| Some(PutOptions::new().with_lease(lease_id));
+    Txn::new()
+        .when([
+            Compare::mod_revision(key, CompareOp::Equal, seen.slot.revision),
+            Compare::mod_revision(rest.as_str(), CompareOp::Equal, seen.rest.revision),
+        ])
+        .and_then([TxnOp::put(key, holder, under(slot_lease)), TxnOp::put(rest.as_str(), holder, under(rest_lease))])
+}
