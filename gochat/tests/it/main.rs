@@ -8,6 +8,7 @@ mod chat;
 mod cli;
 mod client;
 mod dead_letters;
+mod documents;
 mod durability;
 mod groups;
 mod server;

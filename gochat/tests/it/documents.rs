@@ -1,0 +1,95 @@
+//! docs/testing.md says which test holds which rule; it is made of the tests' names, so it cannot lag behind.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The rules and promises, in short; docs/ARCHITECTURE.md and the comments at the code have the long form.
+const RULES: &[(&str, &str)] = &[
+    ("p1", "an ack means stored"),
+    ("p4", "a resend is harmless, and pushes again"),
+    ("p5", "first in, first out per sender and conversation"),
+    ("p6", "an offset is committed after its effect"),
+    ("r01", "the admission window is bounded; resends attach; only age ends the waiting"),
+    ("r02", "after a refusal for now, later commands of the conversation wait"),
+    ("r03", "every decision goes through the append; stored outcomes win; stale states decide again"),
+    ("r04", "one transaction per batch, locks in order, constraint errors halved, transient errors told apart"),
+    ("r05", "who sees which entry: visible_from <= seq < left_seq"),
+    ("r06", "a sync carries read cursors"),
+    ("r08", "a revocation is pushed and pulled"),
+    ("r09", "no position is skipped in silence"),
+    ("r10", "no id is minted past the lease"),
+    ("r11", "senders use the watch and the set; an unknown instance is delivered to"),
+    ("r12", "absent means unknown while a gateway's mark is missing"),
+    ("r13", "hello without a gap"),
+    ("r14", "large conversations go through im.task in order"),
+    ("r15", "a gateway learns a large conversation before it fans out"),
+    ("r16", "poison is set aside, confirmed, before what follows"),
+    ("r17", "another store epoch drops the vector"),
+    ("r18", "a slow client is closed with resume, nobody waits for it"),
+    ("r19", "a cache fill that lost a race is discarded"),
+    ("r20", "the embedded log is bounded, with a reserve for the pipeline"),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && !name.starts_with('.') && name != "target" {
+            sources(&path, into);
+        } else if name.ends_with(".rs") {
+            into.push(path);
+        }
+    }
+}
+
+/// Tests by rule: those whose name begins with it.
+fn tests() -> BTreeMap<String, BTreeSet<(String, String)>> {
+    let (root, mut files) = (root(), Vec::new());
+    sources(&root, &mut files);
+    let mut found: BTreeMap<String, BTreeSet<(String, String)>> = BTreeMap::new();
+    for path in files {
+        let file = path.strip_prefix(&root).unwrap().display().to_string();
+        for line in fs::read_to_string(&path).unwrap().lines() {
+            let line = line.trim_start().trim_start_matches("pub ").trim_start_matches("async ");
+            let Some(name) = line.strip_prefix("fn ").and_then(|rest| rest.split('(').next()) else { continue };
+            let rule = name.split('_').next().unwrap_or_default();
+            if RULES.iter().any(|(known, _)| *known == rule) {
+                found.entry(rule.to_owned()).or_default().insert((name.to_owned(), file.clone()));
+            }
+        }
+    }
+    found
+}
+
+fn rendered() -> String {
+    let mut text = "# Testing\n\n`scripts/test` runs everything on real parts. A test is named after the promise (p) or rule (r) it holds; this table is made\n\
+        of the names by a test (`GOCHAT_WRITE=1 cargo nextest run -E 'test(documents)'`), do not edit.\n\n| rule | what | tests |\n|---|---|---|\n"
+        .to_owned();
+    let tests = tests();
+    for (rule, what) in RULES {
+        let names: Vec<String> =
+            tests.get(*rule).into_iter().flatten().map(|(name, file)| format!("`{name}` ({file})")).collect();
+        let names = if names.is_empty() { "not yet".to_owned() } else { names.join("<br>") };
+        let _ = writeln!(text, "| {} | {what} | {names} |", rule.to_uppercase());
+    }
+    text
+}
+
+#[test]
+#[allow(clippy::disallowed_methods)] // tests have no configuration
+fn the_table_of_rules_and_tests_is_up_to_date() {
+    let path = root().join("docs/testing.md");
+    if std::env::var_os("GOCHAT_WRITE").is_some() {
+        fs::write(&path, rendered()).unwrap();
+    }
+    let held = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(held, rendered(), "run: GOCHAT_WRITE=1 cargo nextest run -E 'test(documents)'");
+}
