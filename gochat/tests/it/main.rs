@@ -11,6 +11,7 @@ mod dead_letters;
 mod documents;
 mod durability;
 mod groups;
+mod replay;
 mod server;
 mod sessions;
 mod trace;
