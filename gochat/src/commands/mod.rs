@@ -3,6 +3,7 @@
 mod config;
 mod dead_letters;
 mod migrate;
+mod process;
 mod standalone;
 
 use crate::{

@@ -1,0 +1,62 @@
+//! What every process of GoChat has around its services: telemetry, the admin port, signals, readiness, an orderly end.
+
+use std::{future::Future, time::Duration};
+
+use im_infra::{
+    clock::Clock,
+    lifecycle::{Check, Failure, Lifecycle, Readiness, serve_admin, stop_on_signals},
+    rpc::ServiceTokens,
+    telemetry::Telemetry,
+};
+
+use crate::{cli::say, config::Config};
+
+/// A process that is starting.
+pub(super) struct Process {
+    pub(super) config: Config,
+    /// Random per start.
+    pub(super) instance: String,
+    pub(super) telemetry: Telemetry,
+    pub(super) life: Lifecycle,
+    pub(super) clock: Clock,
+    pub(super) tokens: ServiceTokens,
+    admin: std::net::SocketAddr,
+    ready: Check,
+}
+
+impl Process {
+    /// Sets up telemetry and opens the admin port.
+    pub(super) async fn start(name: &'static str, config: Config) -> anyhow::Result<Self> {
+        let instance = uuid::Uuid::new_v4().simple().to_string();
+        let telemetry = Telemetry::init(name, &instance, &config.telemetry)?;
+        let life = Lifecycle::new();
+        stop_on_signals(&life)?;
+        let readiness = Readiness::default();
+        let ready = readiness.check(name);
+        let shown = serde_json::to_value(&config)?;
+        let admin = serve_admin(&config.admin, &life, readiness, telemetry.clone(), shown).await?;
+        let clock = Clock::system();
+        let tokens = ServiceTokens::new(&config.rpc.secret, clock.clone());
+        Ok(Self { config, instance, telemetry, life, clock, tokens, admin, ready })
+    }
+
+    /// Says that it is ready, runs until it is asked to stop, then lets `drain` end its parts, each within the time given.
+    pub(super) async fn serve<F: Future<Output = Result<(), Failure>>>(
+        self,
+        lines: &[String],
+        drain: impl FnOnce(Duration) -> F,
+    ) -> anyhow::Result<()> {
+        self.ready.set(true);
+        lines.iter().for_each(say);
+        say(format_args!("  operators   http://{}/readyz /metrics /config /log-level", self.admin));
+        say("  Ctrl-C stops");
+        self.life.stopping().cancelled().await;
+        self.ready.set(false);
+        let limit = Duration::from_millis(self.config.process.drain_ms);
+        let parts = drain(limit).await;
+        let process = self.life.join(limit).await;
+        let telemetry = self.telemetry;
+        tokio::task::spawn_blocking(move || telemetry.shutdown()).await?;
+        Ok(parts.and(process)?)
+    }
+}
