@@ -51,15 +51,14 @@ impl Check for Config {
         report.range("process.drain_ms", self.process.drain_ms, 100..=600_000);
         report.range("telemetry.trace.sample_ratio", self.telemetry.trace.sample_ratio, 0.0..=1.0);
         report.range("telemetry.log.file_bytes_max", self.telemetry.log.file_bytes_max, 4_096..=1 << 40);
+        report.range("telemetry.log.files_kept", self.telemetry.log.files_kept, 1..=1_000);
         report.range("rpc.deadline_ms", self.rpc.deadline_ms, 10..=60_000);
         let secret = self.rpc.secret.expose().len();
         report.require(secret == 0 || secret >= 32, "rpc.secret", "***", "at least 32 bytes");
         report.range("log.partitions", self.log.partitions, 1..=256);
         report.range("log.topic_bytes_max", self.log.topic_bytes_max, 1 << 20..=1 << 40);
         report.range("log.reserve_bytes", self.log.reserve_bytes, 0..=self.log.topic_bytes_max / 2);
-        if !self.repo.database.url.is_empty() {
-            self.repo.check(report);
-        }
+        self.repo.check(report);
         self.logic.check(report);
         self.gateway.check(report);
     }

@@ -27,6 +27,18 @@ pub(crate) fn complete(config: &mut Config) -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
+/// Gives the configuration the secret that services share, of an installation that is there already.
+pub(crate) fn find(config: &mut Config) -> anyhow::Result<()> {
+    if config.rpc.secret.is_empty() {
+        let path = config.process.data_dir.join("secrets/rpc-secret");
+        let held = fs::read_to_string(&path).with_context(|| {
+            format!("no secret: set rpc.secret, or process.data_dir to the folder of the server ({})", path.display())
+        })?;
+        config.rpc.secret = Secret::new(held.trim_end());
+    }
+    Ok(())
+}
+
 fn random() -> anyhow::Result<String> {
     let mut bytes = [0; 32];
     SystemRandom::new().fill(&mut bytes).ok().context("the system gives no randomness")?;

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     GatewayOptions,
-    connections::{Connection, Connections},
+    connections::{Connection, Connections, Sockets},
     downstream::{self, Deliver},
     http,
     logic::Logic,
@@ -98,6 +98,7 @@ pub(crate) struct Shared {
     pub(crate) logic: Logic,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) connections: Arc<Connections>,
+    pub(crate) sockets: Sockets,
     pub(crate) intake: Arc<Intake>,
     pub(crate) cursors: Cursors,
     pub(crate) routes: Arc<dyn SessionStore>,
@@ -146,6 +147,7 @@ impl Gateway {
             logic,
             tokens: tokens.clone(),
             connections,
+            sockets: Sockets::default(),
             intake,
             cursors: Cursors::default(),
             routes,
@@ -159,6 +161,13 @@ impl Gateway {
         let (ended, pulling) = (deliver.clone(), back.clone());
         back.spawn("revocations", async move {
             tokens.pull(pulling, |user_id, session_id| ended.end_session(user_id, session_id)).await
+        });
+        let (lost, stopping) = (slot.lost.clone(), back.stopping());
+        back.spawn("slot", async move {
+            tokio::select! {
+                () = lost.cancelled() => Err("another gateway has this one's slot"),
+                () = stopping.cancelled() => Ok(()),
+            }
         });
         back.spawn("maintenance", maintain(shared.clone(), deliver, back.stopping()));
         let announced = Instance { service: ServiceName::Gateway, instance, address: String::new(), slot: slot.number };

@@ -3,7 +3,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,6 +21,8 @@ use crate::logic::Logic;
 
 /// How often ended sessions are asked for.
 const PULL_MS: u64 = 2_000;
+/// How often keys may be asked for.
+const KEYS_MS: i64 = 1_000;
 /// How far back each question overlaps the one before: more than clocks and slow transactions differ.
 const OVERLAP_MS: i64 = 10_000;
 /// How long an ended session is remembered: longer than any access token lives.
@@ -38,13 +43,21 @@ pub(crate) struct Tokens {
     logic: Logic,
     clock: Clock,
     verifier: ArcSwapOption<Verifier>,
+    /// When keys were last asked for: a made-up key id must not cost a call each time.
+    asked_at_ms: AtomicI64,
     /// Ended sessions, with the time until which they are remembered.
     revoked: Mutex<HashMap<String, i64>>,
 }
 
 impl Tokens {
     pub(crate) fn new(logic: Logic, clock: Clock) -> Self {
-        Self { logic, clock, verifier: ArcSwapOption::empty(), revoked: Mutex::default() }
+        Self {
+            logic,
+            clock,
+            verifier: ArcSwapOption::empty(),
+            asked_at_ms: AtomicI64::new(0),
+            revoked: Mutex::default(),
+        }
     }
 
     pub(crate) async fn check(&self, token: &str) -> Result<Caller, Error> {
@@ -69,6 +82,12 @@ impl Tokens {
     }
 
     async fn fetch_keys(&self) -> Result<(), Error> {
+        let now_ms = self.clock.now_ms();
+        let asked_at_ms = self.asked_at_ms.load(Ordering::Relaxed);
+        if self.verifier.load().is_some() && now_ms - asked_at_ms < KEYS_MS {
+            return Ok(());
+        }
+        self.asked_at_ms.store(now_ms, Ordering::Relaxed);
         let keys = self.logic.auth().keys(KeysRequest {}).await?.into_inner().keys;
         let verifier = Verifier::new(keys).map_err(|error| Error::new(ErrorCode::Internal).with("reason", error))?;
         self.verifier.store(Some(verifier.into()));

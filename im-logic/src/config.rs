@@ -61,8 +61,13 @@ impl Check for LogicOptions {
         report.range("logic.limits.body_bytes_max", limits.body_bytes_max, 1..=1 << 20);
         report.range("logic.limits.members_max", limits.members_max, 2..=100_000);
         report.range("logic.limits.invited_max", limits.invited_max, 1..=1_000);
-        report.range("logic.limits.title_chars_max", limits.title_chars_max, 1..=255);
+        report.range("logic.limits.title_chars_max", limits.title_chars_max, 1..=128);
         report.range("logic.consume.batch_records_max", self.consume.batch_records_max, 1..=5_000);
+        let retry_max_ms = self.consume.retry_max_ms;
+        report.range("logic.consume.retry_max_ms", retry_max_ms, 1..=600_000);
+        report.range("logic.consume.retry_min_ms", self.consume.retry_min_ms, 1..=retry_max_ms.max(1));
+        report.range("logic.consume.dead_in_row_max", self.consume.dead_in_row_max, 1..=1_000_000);
+        report.range("logic.consume.dead_pause_ms", self.consume.dead_pause_ms, 0..=3_600_000);
         report.range("logic.consume.attempts_max", self.consume.attempts_max, 1..=100);
     }
 }

@@ -20,7 +20,7 @@ impl Check for RepoOptions {
         let url = self.database.url.expose();
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
         report.require(
-            known.iter().any(|prefix| url.starts_with(prefix)),
+            url.is_empty() || known.iter().any(|prefix| url.starts_with(prefix)),
             "repo.database.url",
             format_args!("{scheme}:..."),
             "sqlite:, mysql: or postgres:",

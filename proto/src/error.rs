@@ -71,13 +71,14 @@ error_codes! {
     OutOfStep "out_of_step" Aborted 409 Some(4411), true, "Commands waited too long for their outcome. Connect again, resume and send them again with their ids.";
     GoingAway "going_away" Unavailable 503 Some(1001), true, "The server is stopping. Connect again and resume.";
     IdleTimeout "idle_timeout" DeadlineExceeded 408 Some(4407), true, "Nothing was heard for longer than the heartbeat allows. Connect again and resume.";
-    OriginForbidden "origin_forbidden" PermissionDenied 403 None, false, "Pages of this origin may not connect. Add it to `http.origins`.";
+    OriginForbidden "origin_forbidden" PermissionDenied 403 None, false, "Pages of this origin may not connect. Add it to `gateway.http.origins`.";
     BadCredentials "bad_credentials" Unauthenticated 401 None, false, "The name or the password is wrong.";
     RefreshInvalid "refresh_invalid" Unauthenticated 401 None, false, "The refresh token is not valid any more. Log in again.";
     RefreshReused "refresh_reused" Unauthenticated 401 None, false, "The refresh token was used before, so the session was ended. Log in again.";
     NameTaken "name_taken" AlreadyExists 409 None, false, "Somebody has that name. Choose another.";
     NameInvalid "name_invalid" InvalidArgument 422 None, false, "A name has 2 to 32 letters, digits, '_', '-' or '.', and starts with a letter or digit.";
     PasswordInvalid "password_invalid" InvalidArgument 422 None, false, "A password has 8 to 128 characters.";
+    MethodNotAllowed "method_not_allowed" Unimplemented 405 None, false, "That path does not take this method. docs/protocol.md lists what it takes.";
     Forbidden "forbidden" PermissionDenied 403 None, false, "You may not do that here.";
     NotFound "not_found" NotFound 404 None, false, "There is no such thing, or you may not know of it.";
     UnknownUser "unknown_user" NotFound 404 None, false, "There is no such user.";

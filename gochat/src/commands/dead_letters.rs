@@ -25,7 +25,7 @@ use crate::{
 const PAGE: u32 = 100;
 
 pub(super) async fn run(command: DeadLettersCommand, mut config: Config) -> anyhow::Result<()> {
-    secrets::complete(&mut config)?;
+    secrets::find(&mut config)?;
     let mut repo = connect(&config);
     match command {
         DeadLettersCommand::List { all } => list(&mut repo, all).await?,

@@ -1,6 +1,6 @@
 //! `gochat standalone`: the four services in one process. Only the adapters differ from a deployment of many.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc};
 
 use anyhow::Context as _;
 use im_gateway::{Gateway, GatewayParts};
@@ -94,6 +94,8 @@ async fn start(process: &Process) -> anyhow::Result<(Gateway, Lifecycle)> {
 pub(super) fn complete_database(config: &mut Config) -> anyhow::Result<()> {
     let folder = &config.process.data_dir;
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    // Messages and password hashes: for their owner only.
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
     if config.repo.database.url.is_empty() {
         let file = folder.join("gochat.db");
         config.repo.database.url = Secret::new(format!("sqlite://{}?mode=rwc", file.display()));

@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message, client::IntoClie
 
 use super::{
     client::{Format, Socket, User},
-    server::Server,
+    server::{At as _, Server},
 };
 
 async fn refused(server: &Server, code: &str) -> f64 {

@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite::Message};
 
-use super::server::Server;
+use super::server::{At as _, Server};
 
 struct Browser {
     socket: Mutex<(WebSocketStream<MaybeTlsStream<TcpStream>>, u64)>,

@@ -171,3 +171,28 @@ async fn r06_a_sync_carries_read_cursors_that_a_killed_gateway_lost() {
     let state = bob.get(&server, &format!("/v1/conversations/{conversation}")).await;
     assert_eq!((state["read_seq"].as_str(), state["unread"].as_str()), (Some("1"), None));
 }
+
+#[tokio::test]
+async fn r18_an_answer_larger_than_what_may_wait_comes_in_parts() {
+    let queue = [("GATEWAY__WS__QUEUE_BYTES_MAX", "65536"), ("GATEWAY__RATE__COMMANDS_BURST", "1000")];
+    let server = Server::with(&queue).await;
+    let (alice, bob) = (User::register(&server, "alice").await, User::register(&server, "bob").await);
+    let conversation = alice.direct(&bob);
+    let mut a = Socket::open(&server, &alice, Format::Proto).await;
+    for number in 1..=60 {
+        a.send_text(&conversation, &format!("c{number}"), &"x".repeat(10_000)).await;
+        a.ack(&format!("c{number}")).await;
+    }
+    let mut b = Socket::open(&server, &bob, Format::Json).await;
+    b.send(Out::Fetch(client::Fetch { conversation_id: conversation.clone(), from_seq: 1, to_seq: 60 })).await;
+    let mut seqs = Vec::new();
+    while seqs.len() < 60 {
+        let entries = b.until(|frame| if let In::Entries(entries) = frame { Some(entries) } else { None }).await;
+        assert!(entries.entries.len() < 20, "in parts");
+        seqs.extend(entries.entries.iter().map(|entry| entry.seq));
+    }
+    assert_eq!(seqs, (1..=60).collect::<Vec<_>>());
+    b.send(Out::Sync(client::Sync::default())).await;
+    let page = b.until(|frame| if let In::SyncPage(page) = frame { Some(page) } else { None }).await;
+    assert_eq!((page.items[0].entries.len(), page.done), (20, true));
+}

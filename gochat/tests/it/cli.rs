@@ -1,6 +1,6 @@
 //! What operators type.
 
-use super::server::command;
+use super::process::command;
 
 async fn run(arguments: &[&str], settings: &[(&str, &str)]) -> (Option<i32>, String, String) {
     let folder = tempfile::tempdir().unwrap();

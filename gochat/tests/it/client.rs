@@ -16,7 +16,7 @@ use tokio_tungstenite::{
     tungstenite::{Error as WsError, Message, client::IntoClientRequest as _, protocol::CloseFrame},
 };
 
-use super::server::Server;
+use super::server::At;
 
 /// How long anything may take before a test gives up on it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -33,7 +33,7 @@ pub(crate) struct User {
 }
 
 impl User {
-    pub(crate) async fn register(server: &Server, name: &str) -> Self {
+    pub(crate) async fn register(server: &impl At, name: &str) -> Self {
         let http = reqwest::Client::new();
         let body = json!({"name": name, "password": "correct horse", "device": {"device_id": format!("{name}-1"), "platform": "bot"}});
         let answer = http.post(server.url("/v1/auth/register")).json(&body).send().await.unwrap();
@@ -61,7 +61,7 @@ impl User {
     #[allow(clippy::too_many_arguments)] // what an HTTP request has
     pub(crate) async fn request(
         &self,
-        server: &Server,
+        server: &impl At,
         method: Method,
         path: &str,
         key: &str,
@@ -77,20 +77,20 @@ impl User {
         request.send().await.unwrap()
     }
 
-    pub(crate) async fn get(&self, server: &Server, path: &str) -> Value {
+    pub(crate) async fn get(&self, server: &impl At, path: &str) -> Value {
         let answer = self.request(server, Method::GET, path, "", None).await;
         assert_eq!(answer.status(), StatusCode::OK, "{path}: {:?}", answer.text().await);
         answer.json().await.unwrap()
     }
 
     /// Posts a command; answers status and body.
-    pub(crate) async fn post(&self, server: &Server, path: &str, key: &str, body: Value) -> (u16, Value) {
+    pub(crate) async fn post(&self, server: &impl At, path: &str, key: &str, body: Value) -> (u16, Value) {
         let answer = self.request(server, Method::POST, path, key, Some(body)).await;
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
     /// The whole log of a conversation as this user may see it, by the pages of the HTTP API.
-    pub(crate) async fn history(&self, server: &Server, conversation_id: &str) -> Vec<Entry> {
+    pub(crate) async fn history(&self, server: &impl At, conversation_id: &str) -> Vec<Entry> {
         let (mut all, mut before) = (Vec::new(), String::new());
         loop {
             let page =
@@ -120,8 +120,8 @@ pub(crate) struct Socket {
 
 impl Socket {
     /// Without a hello.
-    pub(crate) async fn raw(server: &Server, format: Format) -> Self {
-        let mut request = format!("ws://{}/ws", server.address).into_client_request().unwrap();
+    pub(crate) async fn raw(server: &impl At, format: Format) -> Self {
+        let mut request = format!("ws://{}/ws", server.address()).into_client_request().unwrap();
         let protocol = if format == Format::Json { "gochat.v1.json" } else { "gochat.v1.proto" };
         request.headers_mut().insert("sec-websocket-protocol", protocol.parse().unwrap());
         let (stream, _) = tokio_tungstenite::connect_async(request).await.unwrap();
@@ -141,7 +141,7 @@ impl Socket {
     }
 
     /// With a hello, up to the welcome.
-    pub(crate) async fn open(server: &Server, user: &User, format: Format) -> Self {
+    pub(crate) async fn open(server: &impl At, user: &User, format: Format) -> Self {
         let mut socket = Self::raw(server, format).await;
         socket.send(Out::Hello(Hello { access_token: user.token.clone(), ..Hello::default() })).await;
         let welcome = socket.next().await;

@@ -15,7 +15,8 @@ use proto::{
 
 use super::{
     client::{Format, Socket, User},
-    server::{Server, command},
+    process::command,
+    server::Server,
 };
 
 /// Puts a record into the log of a server that is not running.

@@ -1,21 +1,35 @@
-//! The binary as a process.
+//! Standalone, with a data folder of its own.
 
-use std::{
-    future::Future,
-    path::{Path, PathBuf},
-    process::Stdio,
-    time::Duration,
-};
+use std::{future::Future, path::PathBuf};
 
 use tempfile::TempDir;
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    process::{Child, Command},
-};
 
-/// A standalone server with a data folder of its own; killed when dropped.
+use super::process::Running;
+
+/// Something that serves clients.
+pub(crate) trait At {
+    /// Host and port.
+    fn address(&self) -> &str;
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address())
+    }
+}
+
+impl At for String {
+    fn address(&self) -> &str {
+        self
+    }
+}
+
+impl At for Server {
+    fn address(&self) -> &str {
+        &self.address
+    }
+}
+
 pub(crate) struct Server {
-    child: Child,
+    running: Running,
     pub(crate) address: String,
     pub(crate) admin: String,
     folder: TempDir,
@@ -34,35 +48,14 @@ impl Server {
     }
 
     async fn in_folder(folder: TempDir, settings: Vec<(String, String)>) -> Self {
-        let mut child = command(folder.path(), &settings).arg("standalone").spawn().unwrap();
-        let (mut address, mut admin) = (None, None);
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut seen = Vec::new();
-        let ready = async {
-            while let Some(line) = lines.next_line().await.unwrap() {
-                if let Some(found) = line.strip_prefix("GoChat is ready at http://") {
-                    address = Some(found.to_owned());
-                }
-                if let Some((_, rest)) = line.split_once("operators   http://") {
-                    admin = rest.split_once('/').map(|(admin, _)| admin.to_owned());
-                }
-                if line.contains("Ctrl-C") {
-                    return;
-                }
-                seen.push(line);
-            }
-        };
-        let in_time = tokio::time::timeout(Duration::from_secs(20), ready).await;
-        assert!(in_time.is_ok() && address.is_some(), "the server did not start:\n{}", seen.join("\n"));
-        // Its log must go on being read, or the pipe fills and the server waits.
-        #[allow(clippy::disallowed_methods)] // ends with the process it reads
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self { child, address: address.unwrap(), admin: admin.unwrap(), folder, settings }
+        let running = Running::start("standalone", folder.path(), &settings).await;
+        let (address, admin) = (running.address.clone(), running.admin.clone());
+        Self { running, address, admin, folder, settings }
     }
 
     /// SIGKILL, and a new start on the same data at the same address.
     pub(crate) async fn kill_and_restart(mut self) -> Self {
-        self.child.kill().await.unwrap();
+        self.running.kill().await;
         self.settings.push(("GOCHAT__GATEWAY__HTTP__LISTEN".to_owned(), self.address));
         Self::in_folder(self.folder, self.settings).await
     }
@@ -84,34 +77,10 @@ impl Server {
 
     /// SIGTERM; answers the exit code and what it leaves behind.
     pub(crate) async fn terminate_and_keep(mut self) -> (Option<i32>, TempDir) {
-        let pid = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
-        let status =
-            tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await.expect("it drains in time").unwrap();
-        (status.code(), self.folder)
+        (self.running.terminate().await, self.folder)
     }
 
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.folder.path().to_owned()
     }
-
-    pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-}
-
-/// The binary with a configuration for tests.
-pub(crate) fn command(folder: &Path, settings: &[(String, String)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gochat"));
-    command
-        .env("GOCHAT__PROCESS__DATA_DIR", folder)
-        .env("GOCHAT__GATEWAY__HTTP__LISTEN", "127.0.0.1:0")
-        .env("GOCHAT__ADMIN__LISTEN", "127.0.0.1:0")
-        .env("GOCHAT__RPC__LISTEN", "127.0.0.1:0")
-        .env("GOCHAT__GATEWAY__RATE__ANONYMOUS_PER_MINUTE", "100000")
-        .env("GOCHAT__GATEWAY__WS__DRAIN_MS", "200")
-        .envs(settings.iter().map(|(key, value)| (key, value)))
-        .stdout(Stdio::piped())
-        .kill_on_drop(true);
-    command
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     client::{Format, Socket, User},
-    server::Server,
+    server::{At as _, Server},
 };
 
 async fn refresh(server: &Server, user: &User, token: &str) -> (u16, Value) {
@@ -20,6 +20,9 @@ async fn a_refresh_token_works_once_and_its_second_use_ends_the_session() {
     let server = Server::start().await;
     let alice = User::register(&server, "alice").await;
     let mut socket = Socket::open(&server, &alice, Format::Json).await;
+    let guess = format!("{}.{}", alice.session_id, "0".repeat(64));
+    let (code, guessed) = refresh(&server, &alice, &guess).await;
+    assert_eq!((code, guessed["code"].as_str()), (401, Some("refresh_invalid")), "a guess ends nothing");
     let (code, fresh) = refresh(&server, &alice, &alice.refresh_token).await;
     assert_eq!(code, 200);
     socket.send(Out::Auth(client::Auth { access_token: fresh["access_token"].as_str().unwrap().into() })).await;

@@ -2,9 +2,10 @@
 
 use std::{
     collections::HashMap,
+    future::Future,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicUsize, Ordering},
     },
 };
 
@@ -25,6 +26,9 @@ pub(crate) struct Identity {
 pub(crate) struct Connection {
     pub(crate) identity: Identity,
     pub(crate) outgoing: Outgoing,
+    /// Syncs and fetches that wait or are being answered, and the turn of the one that is.
+    reads: AtomicUsize,
+    turn: tokio::sync::Mutex<()>,
     /// When its token ends; moved by `auth`.
     expires_at_ms: AtomicI64,
     /// Conversations in which a command was refused for now, with that command: later ones wait for it. Nearly always
@@ -33,13 +37,22 @@ pub(crate) struct Connection {
     held: Mutex<Option<Box<HashMap<String, String>>>>,
 }
 
+/// Syncs and fetches of one connection at once.
+const READS_MAX: usize = 16;
 /// Conversations that may be held at once; more than a client can have in flight.
 const HELD_MAX: usize = 1_024;
 
 impl Connection {
     pub(crate) fn new(identity: Identity, outgoing: Outgoing) -> Self {
         let expires_at_ms = AtomicI64::new(identity.caller.expires_at_ms);
-        Self { identity, outgoing, expires_at_ms, held: Mutex::default() }
+        Self {
+            identity,
+            outgoing,
+            reads: AtomicUsize::new(0),
+            turn: tokio::sync::Mutex::default(),
+            expires_at_ms,
+            held: Mutex::default(),
+        }
     }
 
     pub(crate) fn send(&self, frame: &Frame) {
@@ -48,6 +61,24 @@ impl Connection {
 
     pub(crate) fn send_new(&self, frame: server_frame::Frame) {
         self.send(&Frame::new(frame));
+    }
+
+    /// Takes a place for a sync or fetch, or refuses it for now.
+    pub(crate) fn begin_read(&self) -> Result<(), Error> {
+        if self.reads.fetch_add(1, Ordering::Relaxed) >= READS_MAX {
+            self.reads.fetch_sub(1, Ordering::Relaxed);
+            return Err(Error::new(ErrorCode::Overloaded).with("limit", "reads").retry_after_ms(500));
+        }
+        Ok(())
+    }
+
+    /// Answers a sync or fetch when its turn comes: one at a time, so that their frames wait for the client, not in memory.
+    pub(crate) async fn read<T>(&self, answer: impl Future<Output = T>) -> T {
+        let turn = self.turn.lock().await;
+        let answered = answer.await;
+        drop(turn);
+        self.reads.fetch_sub(1, Ordering::Relaxed);
+        answered
     }
 
     pub(crate) fn expires_at_ms(&self) -> i64 {

@@ -3,9 +3,11 @@
 mod connection;
 mod frame;
 mod outgoing;
+mod sockets;
 mod table;
 
 pub(crate) use connection::{Connection, Identity};
 pub(crate) use frame::{Format, Frame, Wire};
 pub(crate) use outgoing::{Outgoing, Pulled};
+pub(crate) use sockets::Sockets;
 pub(crate) use table::Connections;

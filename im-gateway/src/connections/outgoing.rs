@@ -10,6 +10,7 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 use proto::ErrorCode;
+use tokio::sync::Notify;
 
 use super::Wire;
 
@@ -17,6 +18,8 @@ use super::Wire;
 pub(crate) struct Outgoing {
     state: Mutex<State>,
     waker: AtomicWaker,
+    /// Told when the writer has taken everything.
+    taken: Notify,
     frames_max: usize,
     bytes_max: usize,
 }
@@ -38,7 +41,7 @@ pub(crate) enum Pulled {
 
 impl Outgoing {
     pub(crate) fn new(frames_max: usize, bytes_max: usize) -> Self {
-        Self { state: Mutex::default(), waker: AtomicWaker::new(), frames_max, bytes_max }
+        Self { state: Mutex::default(), waker: AtomicWaker::new(), taken: Notify::new(), frames_max, bytes_max }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -51,9 +54,12 @@ impl Outgoing {
         if state.closing.is_some() {
             return;
         }
-        if state.frames.len() >= self.frames_max || state.bytes + wire.len() > self.bytes_max {
+        // One frame always fits: what is asked for is cut to size before it comes here.
+        let full = state.frames.len() >= self.frames_max || state.bytes + wire.len() > self.bytes_max;
+        if full && !state.frames.is_empty() {
             state.frames = VecDeque::new();
             state.closing = Some(ErrorCode::TooSlow);
+            self.taken.notify_waiters();
         } else {
             state.bytes += wire.len();
             state.frames.push_back(wire);
@@ -62,9 +68,24 @@ impl Outgoing {
         self.waker.wake();
     }
 
+    /// Waits until nothing waits, or the connection closes: for answers that are larger than what may wait.
+    pub(crate) async fn drained(&self) {
+        loop {
+            let taken = self.taken.notified();
+            {
+                let state = self.lock();
+                if state.frames.is_empty() || state.closing.is_some() {
+                    return;
+                }
+            }
+            taken.await;
+        }
+    }
+
     /// Closes after what waits now; the first reason stands.
     pub(crate) fn close(&self, code: ErrorCode) {
         self.lock().closing.get_or_insert(code);
+        self.taken.notify_waiters();
         self.waker.wake();
     }
 
@@ -75,6 +96,7 @@ impl Outgoing {
             let mut state = self.lock();
             if !state.frames.is_empty() {
                 state.bytes = 0;
+                self.taken.notify_waiters();
                 return Poll::Ready(Pulled::Frames(std::mem::take(&mut state.frames)));
             }
             state.closing.map_or(Poll::Pending, |code| Poll::Ready(Pulled::Close(code)))

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+    atomic::{AtomicU64, Ordering},
 };
 
 use dashmap::DashMap;
@@ -15,7 +15,6 @@ use super::{Connection, Frame};
 pub(crate) struct Connections {
     by_user: DashMap<UserId, Vec<Arc<Connection>>>,
     next_id: AtomicU64,
-    count: AtomicUsize,
 }
 
 impl Connections {
@@ -23,21 +22,14 @@ impl Connections {
         self.next_id.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    pub(crate) fn count(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
-    }
-
     pub(crate) fn insert(&self, connection: Arc<Connection>) {
-        self.count.fetch_add(1, Ordering::Relaxed);
         self.by_user.entry(connection.identity.caller.user_id).or_default().push(connection);
     }
 
     pub(crate) fn remove(&self, connection: &Connection) {
         let user_id = connection.identity.caller.user_id;
         if let Some(mut held) = self.by_user.get_mut(&user_id) {
-            let before = held.len();
             held.retain(|other| other.identity.connection_id != connection.identity.connection_id);
-            self.count.fetch_sub(before - held.len(), Ordering::Relaxed);
         }
         self.by_user.remove_if(&user_id, |_, held| held.is_empty());
     }

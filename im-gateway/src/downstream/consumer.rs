@@ -44,8 +44,14 @@ pub(crate) async fn consume(
             }
             Err(MqError::OutOfRange { first, end, .. }) => {
                 tracing::error!(partition, first, end, "fell behind im.downstream, clients must sync");
-                reader = queue.read(Topic::Downstream, partition, end).await?;
-                deliver.resync("behind");
+                match queue.read(Topic::Downstream, partition, end).await {
+                    Ok(fresh) => {
+                        reader = fresh;
+                        deliver.resync("behind");
+                    }
+                    Err(error) if error.is_transient() => tokio::time::sleep(Duration::from_millis(RETRY_MS)).await,
+                    Err(error) => return Err(error),
+                }
             }
             Err(error) if error.is_transient() => {
                 tracing::warn!(%error, "im.downstream not readable, trying again");

@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use proto::{
     ErrorCode,
     auth::{
@@ -16,7 +12,7 @@ use proto::{
 };
 
 use super::{
-    body::{Body, Page},
+    body::{Body, Page, Path},
     caller::Caller,
 };
 use crate::{app::Shared, error::Problem};

@@ -2,7 +2,10 @@
 
 use axum::{
     Json,
-    extract::{FromRequest, Request, rejection::JsonRejection},
+    extract::{
+        FromRequest, FromRequestParts, Request,
+        rejection::{JsonRejection, PathRejection, QueryRejection},
+    },
 };
 use proto::{Error, ErrorCode};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -21,6 +24,28 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             Err(JsonRejection::BytesRejection(_)) => Err(ErrorCode::FrameTooBig.into()),
             Err(error) => Err(Error::invalid("body", error.body_text()).into()),
         }
+    }
+}
+
+/// Query parameters; what is wrong with them is told as a problem.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Query), rejection(Problem))]
+pub(super) struct Query<T>(pub(super) T);
+
+/// Parts of the path; what is wrong with them is told as a problem.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Path), rejection(Problem))]
+pub(super) struct Path<T>(pub(super) T);
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Error::invalid("query", rejection.body_text()).into()
+    }
+}
+
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        Error::invalid("path", rejection.body_text()).into()
     }
 }
 

@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{Path, Query, State},
-};
+use axum::{Json, extract::State};
 use proto::{
     Error,
     conversation::{Conversation, GetRequest, ListRequest, Member, MembersRequest},
 };
 
 use super::{
-    body::{Page, PageQuery, limit},
+    body::{Page, PageQuery, Path, Query, limit},
     caller::Caller,
 };
 use crate::{app::Shared, error::Problem};

@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use im_infra::ids::{ConversationId, UserId};
 use proto::{
     ErrorCode,
@@ -15,7 +11,7 @@ use proto::{
 };
 
 use super::{
-    body::Body,
+    body::{Body, Path},
     caller::{Caller, Key},
     outcome::{Stored, decide},
 };

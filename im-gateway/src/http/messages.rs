@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{Path, Query, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use im_infra::ids::ConversationId;
 use proto::{
     ErrorCode,
@@ -16,7 +12,7 @@ use proto::{
 use serde::Deserialize;
 
 use super::{
-    body::{Body, Page, limit},
+    body::{Body, Page, Path, Query, limit},
     caller::{Caller, Key},
     outcome::{Stored, decide},
 };

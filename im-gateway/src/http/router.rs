@@ -54,7 +54,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/ws", any(ws::upgrade))
         .merge(page::router())
         .fallback(|| async { Problem::from(ErrorCode::NotFound) })
-        .method_not_allowed_fallback(|| async { Problem::from(Error::invalid("method", "see the documentation")) })
+        .method_not_allowed_fallback(|| async { Problem::from(ErrorCode::MethodNotAllowed) })
         .layer(middleware::from_fn_with_state(shared.clone(), observe))
         .layer(DefaultBodyLimit::max(shared.options.http.body_bytes_max))
         .layer(CatchPanicLayer::custom(|_| Problem::from(ErrorCode::Internal).into_response()))

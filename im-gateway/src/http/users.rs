@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{Query, State},
-};
+use axum::{Json, extract::State};
 use im_infra::ids::ConversationId;
 use proto::{
     Error, ErrorCode, mq,
@@ -14,7 +11,7 @@ use proto::{
 use serde::Deserialize;
 
 use super::{
-    body::{Body, Page},
+    body::{Body, Page, Query},
     caller::{Caller, Key},
     outcome::{Stored, decide},
 };

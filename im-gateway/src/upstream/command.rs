@@ -75,12 +75,14 @@ impl Intake {
         let record = self.stamp(caller, &conversation_id, action);
         let key = Key { user_id: caller.user_id, conversation_id, command_id: record.command_id.clone() };
         let bytes = record.encoded_len();
+        let place = self.producer.reserve()?;
         match self.window.admit(key.clone(), record.payload_hash.clone(), bytes, waiter)? {
             Admitted::Attached => Ok(()),
             Admitted::New => {
-                let new = NewRecord::keyed(key.conversation_id.clone(), record.encode_to_vec())
+                let new = NewRecord::keyed(key.conversation_id, record.encode_to_vec())
                     .header(trace_context::TRACE_PARENT, trace_context::current());
-                self.producer.send(new).inspect_err(|_| drop(self.window.settle(&key)))
+                place.send(new);
+                Ok(())
             }
         }
     }
@@ -94,7 +96,9 @@ impl Intake {
             command: Some(mq::upstream::Command::ReadCursors(mq::ReadCursors { cursors })),
             ..mq::Upstream::default()
         };
-        self.producer.send(NewRecord::keyed(ConversationId::Personal(user_id).to_string(), record.encode_to_vec()))
+        let key = ConversationId::Personal(user_id).to_string();
+        self.producer.reserve()?.send(NewRecord::keyed(key, record.encode_to_vec()));
+        Ok(())
     }
 
     fn check_rate(&self, user_id: UserId) -> Result<(), Error> {

@@ -12,6 +12,8 @@ use tokio::sync::mpsc;
 
 /// Records of one batch.
 const BATCH_RECORDS_MAX: usize = 512;
+/// When to come again if too many records wait.
+const RETRY_AFTER_MS: u64 = 200;
 /// The wait between tries.
 const RETRY_MS: u64 = 50;
 
@@ -43,10 +45,9 @@ impl Producer {
         Self { records }
     }
 
-    /// Queues a record behind those before it.
-    pub(crate) fn send(&self, record: NewRecord) -> Result<(), Error> {
-        let overloaded = |_| Error::new(ErrorCode::Overloaded).retry_after_ms(200);
-        self.records.try_send(record).map_err(overloaded)
+    /// A place in the queue: what is sent with it cannot be refused any more.
+    pub(crate) fn reserve(&self) -> Result<mpsc::Permit<'_, NewRecord>, Error> {
+        self.records.try_reserve().map_err(|_| Error::new(ErrorCode::Overloaded).retry_after_ms(RETRY_AFTER_MS))
     }
 }
 

@@ -21,22 +21,19 @@ use crate::{
 /// Conversations and entries of one sync page.
 const SYNC_CONVERSATIONS: u32 = 100;
 const SYNC_ENTRIES: u32 = 20;
+/// Bytes of a frame that answers a sync or fetch.
+const FRAME_BYTES: usize = 128 << 10;
 /// Entries of one fetch.
 const FETCH_ENTRIES: u32 = 200;
 
-/// Does what a frame asks; whatever fails is answered, not thrown.
+/// Does what a frame asks; whatever fails is answered, not thrown. Syncs and fetches are answered beside the connection's
+/// own task, which has to write what they answer.
 pub(super) async fn handle(shared: &Arc<Shared>, connection: &Arc<Connection>, frame: ClientFrame) {
-    let (conversation_id, command_id) = match &frame.frame {
-        Some(Frame::Send(send)) => (send.conversation_id.clone(), send.command_id.clone()),
-        Some(Frame::Fetch(fetch)) => (fetch.conversation_id.clone(), String::new()),
-        Some(Frame::Read(read)) => (read.conversation_id.clone(), String::new()),
-        _ => (String::new(), String::new()),
-    };
+    let about = About::of(&frame);
     let done = match frame.frame {
         Some(Frame::Send(send)) => self::send(shared, connection, send),
         Some(Frame::Read(read)) => self::read(shared, connection, read),
-        Some(Frame::Fetch(fetch)) => self::fetch(shared, connection, fetch).await,
-        Some(Frame::Sync(sync)) => self::sync(shared, connection, sync).await,
+        Some(read @ (Frame::Fetch(_) | Frame::Sync(_))) => begin_read(shared, connection, read),
         Some(Frame::Abandon(abandon)) => {
             connection.abandon(&abandon.conversation_id, &abandon.command_id);
             Ok(())
@@ -50,16 +47,61 @@ pub(super) async fn handle(shared: &Arc<Shared>, connection: &Arc<Connection>, f
         None => Err(ErrorCode::UnknownFrame.into()),
     };
     if let Err(error) = done {
-        let code = error.code();
-        let closes = code.close().is_some();
-        connection.send_new(Body::Error(client::ErrorFrame { error: Some(error.into()), conversation_id, command_id }));
-        // What closes is counted when it does.
-        if closes {
-            connection.outgoing.close(code);
-        } else {
-            shared.metrics.refused(code);
-        }
+        refuse(shared, connection, error, about);
     }
+}
+
+/// What a frame is about, for the error that answers it.
+struct About {
+    conversation_id: String,
+    command_id: String,
+}
+
+impl About {
+    fn of(frame: &ClientFrame) -> Self {
+        let (conversation_id, command_id) = match &frame.frame {
+            Some(Frame::Send(send)) => (send.conversation_id.clone(), send.command_id.clone()),
+            Some(Frame::Fetch(fetch)) => (fetch.conversation_id.clone(), String::new()),
+            Some(Frame::Read(read)) => (read.conversation_id.clone(), String::new()),
+            _ => (String::new(), String::new()),
+        };
+        Self { conversation_id, command_id }
+    }
+}
+
+fn refuse(shared: &Shared, connection: &Connection, error: Error, about: About) {
+    let code = error.code();
+    let About { conversation_id, command_id } = about;
+    connection.send_new(Body::Error(client::ErrorFrame { error: Some(error.into()), conversation_id, command_id }));
+    // What closes is counted when it does.
+    if code.close().is_some() {
+        connection.outgoing.close(code);
+    } else {
+        shared.metrics.refused(code);
+    }
+}
+
+fn begin_read(shared: &Arc<Shared>, connection: &Arc<Connection>, frame: Frame) -> Result<(), Error> {
+    connection.begin_read()?;
+    let (shared, connection, span) = (shared.clone(), connection.clone(), tracing::info_span!("gateway.frame.read"));
+    let life = shared.life.clone();
+    let answer = async move {
+        let about = About::of(&ClientFrame { frame: Some(frame.clone()) });
+        let done = connection
+            .read(async {
+                match frame {
+                    Frame::Fetch(fetch) => self::fetch(&shared, &connection, fetch).await,
+                    Frame::Sync(sync) => self::sync(&shared, &connection, sync).await,
+                    _ => Ok(()),
+                }
+            })
+            .await;
+        if let Err(error) = done {
+            refuse(&shared, &connection, error, about);
+        }
+    };
+    life.spawn_detached("read", answer.instrument(span));
+    Ok(())
 }
 
 fn send(shared: &Shared, connection: &Arc<Connection>, send: client::Send) -> Result<(), Error> {
@@ -89,7 +131,6 @@ fn read(shared: &Shared, connection: &Connection, read: client::Read) -> Result<
 }
 
 async fn fetch(shared: &Shared, connection: &Connection, fetch: client::Fetch) -> Result<(), Error> {
-    let span = tracing::info_span!("gateway.frame.fetch", conversation_id = fetch.conversation_id);
     let query = RangeRequest {
         user_id: connection.identity.caller.user_id,
         conversation_id: fetch.conversation_id.clone(),
@@ -98,13 +139,13 @@ async fn fetch(shared: &Shared, connection: &Connection, fetch: client::Fetch) -
         limit: FETCH_ENTRIES,
         newest: false,
     };
-    let answer = shared.logic.messages().range(query).instrument(span).await?.into_inner();
-    connection.send_new(Body::Entries(client::Entries {
-        conversation_id: fetch.conversation_id,
-        entries: answer.entries,
-        visible_from: answer.visible_from,
-        visible_to: answer.visible_to,
-    }));
+    let answer = shared.logic.messages().range(query).await?.into_inner();
+    let (visible_from, visible_to) = (answer.visible_from, answer.visible_to);
+    for entries in cut(answer.entries) {
+        connection.outgoing.drained().await;
+        let conversation_id = fetch.conversation_id.clone();
+        connection.send_new(Body::Entries(client::Entries { conversation_id, entries, visible_from, visible_to }));
+    }
     Ok(())
 }
 
@@ -118,13 +159,38 @@ async fn sync(shared: &Shared, connection: &Connection, sync: client::Sync) -> R
     };
     loop {
         let page = shared.logic.conversations().sync(request.clone()).await?.into_inner();
-        let done = page.next.is_empty();
-        connection.send_new(Body::SyncPage(client::SyncPage { items: page.items, gone: page.gone, done }));
-        if done {
+        let last = page.next.is_empty();
+        let mut gone = page.gone;
+        let mut parts = cut(page.items).into_iter().peekable();
+        while let Some(items) = parts.next() {
+            connection.outgoing.drained().await;
+            let done = last && parts.peek().is_none();
+            connection.send_new(Body::SyncPage(client::SyncPage { items, gone: std::mem::take(&mut gone), done }));
+        }
+        if last {
             return Ok(());
         }
         request.after = page.next;
+        // Put by the first page.
+        request.known.iter_mut().for_each(|known| known.read_seq = 0);
     }
+}
+
+/// Parts of at most [`FRAME_BYTES`], or of one item; at least one part, which may be empty.
+fn cut<M: prost::Message>(items: Vec<M>) -> Vec<Vec<M>> {
+    let mut parts = vec![Vec::new()];
+    let mut bytes = 0;
+    for item in items {
+        bytes += item.encoded_len();
+        if bytes > FRAME_BYTES && parts.last().is_some_and(|part| !part.is_empty()) {
+            parts.push(Vec::new());
+            bytes = item.encoded_len();
+        }
+        if let Some(part) = parts.last_mut() {
+            part.push(item);
+        }
+    }
+    parts
 }
 
 async fn auth(shared: &Shared, connection: &Connection, token: &str) -> Result<(), Error> {

@@ -11,7 +11,7 @@ use proto::{
     conversation::DigestRequest,
 };
 
-use super::codec;
+use super::{codec, session::too_big};
 use crate::{
     app::Shared,
     connections::{Connection, Format, Frame, Identity, Outgoing},
@@ -57,7 +57,8 @@ async fn first_frame(socket: &mut WebSocket, format: Format) -> Result<Hello, Er
     loop {
         match socket.recv().await {
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(ErrorCode::GoingAway.into()),
+            Some(Err(error)) => return Err(too_big(&error).unwrap_or(ErrorCode::GoingAway).into()),
+            Some(Ok(Message::Close(_))) | None => return Err(ErrorCode::GoingAway.into()),
             Some(Ok(message)) => {
                 let frame = codec::decode(&message, format)?.and_then(|frame| frame.frame);
                 return match frame {

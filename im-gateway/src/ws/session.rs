@@ -20,7 +20,7 @@ use crate::{
 const TOKEN_REMINDER_MS: i64 = 60_000;
 
 pub(super) async fn run(shared: Arc<Shared>, mut socket: WebSocket, format: Format, bearer: Option<String>) {
-    let _counts = shared.life.hold();
+    let _counts = (shared.life.hold(), shared.sockets.open());
     // Boxed: what the handshake needs must not stay for the connection's life.
     match Box::pin(hello::open(&shared, &mut socket, format, bearer)).await {
         Ok(opened) => {
@@ -81,7 +81,9 @@ impl Session<'_> {
                     Err(code) => return code,
                 },
                 pulled = self.opened.connection.outgoing.pull() => match pulled {
-                    Pulled::Frames(frames) => self.write(frames).await.ok()?,
+                    Pulled::Frames(frames) => if let Err(error) = self.write(frames).await {
+                        return (error.code() == ErrorCode::TooSlow).then_some(ErrorCode::TooSlow);
+                    },
                     Pulled::Close(code) => return Some(code),
                 },
                 () = draining.cancelled(), if leave_at.is_none() => leave_at = Some(self.send_away()),
@@ -146,10 +148,7 @@ impl Session<'_> {
         match tokio::time::timeout(timeout, write).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(ErrorCode::GoingAway.into()),
-            Err(_) => {
-                self.shared.metrics.refused(ErrorCode::TooSlow);
-                Err(ErrorCode::TooSlow.into())
-            }
+            Err(_) => Err(ErrorCode::TooSlow.into()),
         }
     }
 
@@ -190,7 +189,7 @@ impl Session<'_> {
 }
 
 /// A frame over the limit is told apart from a broken connection.
-fn too_big(error: &axum::Error) -> Option<ErrorCode> {
+pub(super) fn too_big(error: &axum::Error) -> Option<ErrorCode> {
     let text = error.to_string();
     (text.contains("too long") || text.contains("too big")).then_some(ErrorCode::FrameTooBig)
 }

@@ -28,7 +28,9 @@ pub(crate) async fn upgrade(
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    match admit(&shared, &headers) {
+    let upgrade = upgrade.protocols([JSON, PROTO]);
+    let chosen = upgrade.selected_protocol().and_then(|name| name.to_str().ok());
+    match admit(&shared, &headers, chosen) {
         Ok(format) => {
             let token = bearer(&headers).map(str::to_owned);
             upgrade
@@ -37,28 +39,22 @@ pub(crate) async fn upgrade(
                 .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
                 .max_message_size(shared.options.ws.frame_bytes_max)
                 .max_frame_size(shared.options.ws.frame_bytes_max)
-                .protocols([JSON, PROTO])
                 .on_upgrade(move |socket| session::run(shared, socket, format, token))
         }
         Err(error) => Problem(error).into_response(),
     }
 }
 
-fn admit(shared: &Shared, headers: &HeaderMap) -> Result<Format, Error> {
+fn admit(shared: &Shared, headers: &HeaderMap, chosen: Option<&str>) -> Result<Format, Error> {
     check_origin(headers, &shared.options.http.origins)?;
-    if shared.connections.count() >= shared.options.ws.connections_max || shared.life.stopping().is_cancelled() {
+    if shared.sockets.count() >= shared.options.ws.connections_max || shared.life.stopping().is_cancelled() {
         return Err(Error::new(ErrorCode::Overloaded).with("limit", "connections").retry_after_ms(RETRY_AFTER_MS));
     }
-    let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
-    // The first one that we know, as axum picks it.
-    offered
-        .flat_map(|value| value.split(','))
-        .find_map(|name| match name.trim() {
-            JSON => Some(Format::Json),
-            PROTO => Some(Format::Proto),
-            _ => None,
-        })
-        .ok_or_else(|| ErrorCode::SubprotocolRequired.into())
+    match chosen {
+        Some(JSON) => Ok(Format::Json),
+        Some(PROTO) => Ok(Format::Proto),
+        _ => Err(ErrorCode::SubprotocolRequired.into()),
+    }
 }
 
 /// Browsers say where a page comes from; a page of another origin must not use its visitor's network position.
@@ -72,7 +68,8 @@ pub(crate) fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<()
 }
 
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 #[cfg(test)]

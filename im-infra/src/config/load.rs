@@ -17,19 +17,27 @@ pub fn load<T: DeserializeOwned + Check>(sources: &Sources<'_>) -> Result<T, Con
         let value = match secret_from_file(&value) {
             Ok(value) => value,
             Err(error) => {
-                report.wrong(&key, display(&value), error);
+                report.wrong(&key, shown(&key, &value), error);
                 continue;
             }
         };
         // Each override alone upon the defaults: so that one mistake does not hide another.
-        let alone = Config::builder().add_source(File::from_str(sources.defaults, FileFormat::Toml));
-        let tried = alone
-            .set_override(&key, value.clone())
-            .and_then(config::ConfigBuilder::<config::builder::DefaultState>::build)
-            .and_then(Config::try_deserialize::<T>);
-        match tried {
-            Ok(_) => merged = merged.set_override(&key, value).unwrap_or_else(|_| Config::builder()),
-            Err(error) => report.wrong(&key, display(&value), allowed(&error)),
+        let alone = |value: &Value| {
+            Config::builder()
+                .add_source(File::from_str(sources.defaults, FileFormat::Toml))
+                .set_override(&key, value.clone())
+                .and_then(config::ConfigBuilder::<config::builder::DefaultState>::build)
+                .and_then(Config::try_deserialize::<T>)
+        };
+        let listed = list(&value);
+        let fits = match (alone(&value), &listed) {
+            (Ok(_), _) => Ok(value.clone()),
+            (Err(_), Some(listed)) if alone(listed).is_ok() => Ok(listed.clone()),
+            (Err(error), _) => Err(error),
+        };
+        match fits {
+            Ok(value) => merged = merged.set_override(&key, value).unwrap_or_else(|_| Config::builder()),
+            Err(error) => report.wrong(&key, shown(&key, &value), allowed(&error)),
         }
     }
     match merged.build().and_then(Config::try_deserialize::<T>) {
@@ -53,7 +61,7 @@ fn overrides(sources: &Sources<'_>, report: &mut Report) -> Vec<(String, Value)>
         }
     }
     for (key, text) in sources.variables() {
-        // A list is given with commas, as in `a,b`; numbers and booleans are recognised where the key wants them.
+        // Numbers, booleans and lists (`a,b`) are recognised where the key wants them.
         overrides.push((key, Value::new(None, ValueKind::String(text))));
     }
     overrides
@@ -79,7 +87,22 @@ fn secret_from_file(value: &Value) -> Result<Value, String> {
     Ok(Value::new(None, ValueKind::String(held.trim_end_matches(['\r', '\n']).to_owned())))
 }
 
-fn display(value: &Value) -> String {
+/// `a,b` where a list is wanted; empty: none.
+fn list(value: &Value) -> Option<Value> {
+    let ValueKind::String(text) = &value.kind else { return None };
+    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+    let items = items.map(|item| Value::new(None, ValueKind::String(item.to_owned()))).collect();
+    Some(Value::new(None, ValueKind::Array(items)))
+}
+
+/// Names that may hold a secret, also when they are misspelt.
+const SECRET_NAMES: [&str; 6] = ["secret", "key", "ky", "pass", "url", "token"];
+
+fn shown(key: &str, value: &Value) -> String {
+    let name = key.rsplit('.').next().unwrap_or_default();
+    if SECRET_NAMES.iter().any(|part| name.contains(part)) {
+        return "***".to_owned();
+    }
     value.clone().into_string().unwrap_or_else(|_| format!("{:?}", value.kind))
 }
 
@@ -110,6 +133,7 @@ mod tests {
         port: u16,
         wait_ms: u64,
         key: Secret,
+        names: Vec<String>,
     }
 
     impl Check for Sample {
@@ -118,7 +142,7 @@ mod tests {
         }
     }
 
-    const DEFAULTS: &str = "[http]\nport = 80\nwait_ms = 5\nkey = ''\n";
+    const DEFAULTS: &str = "[http]\nport = 80\nwait_ms = 5\nkey = ''\nnames = []\n";
 
     fn sources(environment: &[(&str, &str)]) -> Sources<'static> {
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -142,6 +166,14 @@ mod tests {
         let keys: Vec<_> = error.mistakes.iter().map(|mistake| mistake.key.as_str()).collect();
         assert_eq!(keys, ["http.port", "http.prot", "http.wait_ms"], "{error}");
         assert!(error.mistakes[2].allowed.contains("1 to 1000"));
+    }
+
+    #[test]
+    fn a_list_is_given_with_commas_and_a_misspelt_secret_is_not_shown() {
+        let loaded: Sample = load(&sources(&[("GOCHAT__HTTP__NAMES", "a, b,")])).unwrap();
+        assert_eq!(loaded.http.names, ["a", "b"]);
+        let error = load::<Sample>(&sources(&[("GOCHAT__HTTP__SECRT_KY", "hunter2")])).unwrap_err();
+        assert!(error.to_string().contains("http.secrt_ky") && !error.to_string().contains("hunter2"), "{error}");
     }
 
     #[test]

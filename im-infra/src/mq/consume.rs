@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use opentelemetry::KeyValue;
 use proto::{Error, ErrorCode};
 use serde::{Deserialize, Serialize};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Assignment, Commit, Group, MqError, Queue, Record, Topic, bury::Burial};
 use crate::{
@@ -84,6 +84,7 @@ pub async fn consume(
 ) -> Result<(), MqError> {
     let stopping = life.stopping();
     let mut member = queue.join(group, topic).await?;
+    let workers = TaskTracker::new();
     loop {
         let assignment = tokio::select! {
             () = stopping.cancelled() => break,
@@ -98,9 +99,15 @@ pub async fn consume(
             options: options.clone(),
             stop: Stop { lost: assignment.lost.clone(), stopping: stopping.clone() },
         };
-        life.spawn("partition", worker.run(assignment));
+        let working = workers.token();
+        life.spawn("partition", async move {
+            let _working = working;
+            worker.run(assignment).await
+        });
     }
-    // The members' partitions finish their batch and commit before the group is left.
+    // The partitions finish their batch and commit before the group is left.
+    workers.close();
+    workers.wait().await;
     drop(member);
     Ok(())
 }
@@ -212,7 +219,7 @@ impl Worker {
                     }
                     Err(Failure::Unknown(error)) => error,
                     Err(Failure::Poison(poison)) => {
-                        attempts = self.options.attempts_max;
+                        attempts = self.options.attempts_max.saturating_sub(1);
                         poison.into_iter().next().map_or_else(|| Error::new(ErrorCode::Internal), |(_, error)| error)
                     }
                 };

@@ -7,6 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::{Instance, Registration, Registry, RegistryError, ServiceName, Slot, SlotSpace};
 use crate::ids::LeaseDeadline;
@@ -63,7 +64,7 @@ impl Registry for MemoryRegistry {
         let end = OnDrop(Some(move || {
             registry.with(|shared| shared.slots.entry(space).or_default().remove(&number));
         }));
-        Ok(Slot { number, deadline: LeaseDeadline::forever(), _held: Arc::new(end) })
+        Ok(Slot { number, deadline: LeaseDeadline::forever(), lost: CancellationToken::new(), _held: Arc::new(end) })
     }
 }
 

@@ -13,14 +13,19 @@
 //! # });
 //! ```
 
+mod etcd;
 mod memory;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
-pub use self::memory::MemoryRegistry;
+pub use self::{
+    etcd::{EtcdOptions, EtcdRegistry},
+    memory::MemoryRegistry,
+};
 use crate::ids::LeaseDeadline;
 
 /// The services that can be found.
@@ -79,6 +84,8 @@ pub struct Slot {
     pub number: u32,
     /// Until when it certainly is ours.
     pub deadline: LeaseDeadline,
+    /// Cancelled when another process has it: this one must stop using it at once, and lease again.
+    pub lost: CancellationToken,
     /// Gives it back.
     pub(crate) _held: Arc<dyn Send + Sync>,
 }

@@ -86,3 +86,11 @@ async fn offsets_go_on_after_a_restart_even_if_all_was_evicted() {
     let mut reader = queue.read(Topic::Upstream, 0, 0).await.unwrap();
     assert_eq!(payloads(&take(&mut *reader, 6).await), (0..6).map(|n| format!("{n:01000}")).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn the_number_of_partitions_is_fixed() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path(), 64 << 10, 0));
+    let more = EmbeddedLogOptions { partitions: 2, ..EmbeddedLogOptions::default() };
+    assert!(matches!(EmbeddedLog::open(folder.path(), &more), Err(MqError::Refused(_))));
+}

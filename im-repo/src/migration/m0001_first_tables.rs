@@ -51,6 +51,7 @@ fn accounts(backend: DbBackend) -> [TableCreateStatement; 2] {
         .col(ascii(backend, "device_id", 64))
         .col(ascii(backend, "platform", 16))
         .col(bytes(backend, "refresh_hash"))
+        .col(bytes(backend, "used_hashes"))
         .col(number("created_at_ms"))
         .col(number("last_used_at_ms"))
         .col(number("expires_at_ms"))

@@ -1,6 +1,9 @@
 //! Read cursors: they only ever move forward.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt::Write as _,
+};
 
 use im_infra::{database::Engine, ids::UserId};
 use proto::{Error, repo::PutCursor};
@@ -9,8 +12,8 @@ use sea_orm::{
 };
 
 use super::{
-    Store,
-    entity::{conversation, cursor},
+    KEYS_AT_ONCE, Store,
+    entity::{conversation, cursor, member},
 };
 use crate::{domain::NewCursor, error::to_error};
 
@@ -70,7 +73,7 @@ pub(super) async fn merge(
 }
 
 impl Store {
-    /// Moves cursors forward, clamped to what exists; answers those that moved.
+    /// Moves members' cursors forward, clamped to what exists; answers those that moved.
     ///
     /// # Errors
     /// `unavailable` if the database is away.
@@ -79,6 +82,8 @@ impl Store {
     }
 
     async fn try_put_cursors(&self, cursors: Vec<PutCursor>) -> Result<Vec<PutCursor>, DbErr> {
+        let keys: Vec<_> = cursors.iter().map(|cursor| (cursor.conversation_id.clone(), cursor.user_id)).collect();
+        let members = self.members_of(&keys).await?;
         let ids: Vec<&str> = cursors.iter().map(|cursor| &*cursor.conversation_id).collect();
         let heads = conversation::Entity::find()
             .filter(conversation::COLUMN.conversation_id.is_in(ids))
@@ -88,6 +93,9 @@ impl Store {
             heads.into_iter().map(|head| (head.conversation_id, head.last_seq)).collect();
         let mut wanted: BTreeMap<(String, UserId), i64> = BTreeMap::new();
         for cursor in cursors {
+            if !members.contains(&(cursor.conversation_id.clone(), cursor.user_id)) {
+                continue;
+            }
             let Some(&last_seq) = heads.get(&cursor.conversation_id) else { continue };
             let slot = wanted.entry((cursor.conversation_id, cursor.user_id)).or_default();
             *slot = (*slot).max(cursor.read_seq.min(last_seq));
@@ -116,19 +124,32 @@ impl Store {
         &self,
         keys: impl IntoIterator<Item = &(String, UserId)>,
     ) -> Result<Vec<cursor::Model>, DbErr> {
-        let mut any = Condition::any();
-        let mut asked = false;
-        for (conversation_id, user_id) in keys {
-            asked = true;
-            any = any.add(
-                Condition::all()
-                    .add(cursor::Column::ConversationId.eq(&**conversation_id))
-                    .add(cursor::Column::UserId.eq(*user_id)),
-            );
+        let keys: Vec<_> = keys.into_iter().collect();
+        let mut found = Vec::with_capacity(keys.len());
+        for some in keys.chunks(KEYS_AT_ONCE) {
+            let same = |(conversation_id, user_id): &&(String, UserId)| {
+                let conversation = cursor::Column::ConversationId.eq(&**conversation_id);
+                Condition::all().add(conversation).add(cursor::Column::UserId.eq(*user_id))
+            };
+            let any = some.iter().map(same).fold(Condition::any(), Condition::add);
+            found.extend(cursor::Entity::find().filter(any).all(self.database.reader()).await?);
         }
-        if !asked {
-            return Ok(Vec::new());
+        Ok(found)
+    }
+
+    /// Those of the keys whose user is a member now.
+    async fn members_of(&self, keys: &[(String, UserId)]) -> Result<HashSet<(String, UserId)>, DbErr> {
+        let mut found = HashSet::with_capacity(keys.len());
+        for some in keys.chunks(KEYS_AT_ONCE) {
+            let same = |(conversation_id, user_id): &(String, UserId)| {
+                let conversation = member::Column::ConversationId.eq(&**conversation_id);
+                Condition::all().add(conversation).add(member::Column::UserId.eq(*user_id))
+            };
+            let any = some.iter().map(same).fold(Condition::any(), Condition::add);
+            let present = member::Entity::find().filter(any).filter(member::Column::LeftSeq.eq(0));
+            let rows = present.all(self.database.reader()).await?;
+            found.extend(rows.into_iter().map(|row| (row.conversation_id, row.user_id)));
         }
-        cursor::Entity::find().filter(any).all(self.database.reader()).await
+        Ok(found)
     }
 }

@@ -8,7 +8,7 @@ use proto::{
 };
 use sea_orm::{Condition, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 
-use super::{Store, entity::entry};
+use super::{KEYS_AT_ONCE, Store, entity::entry};
 use crate::error::to_error;
 
 /// Entries of one answer.
@@ -55,17 +55,17 @@ impl Store {
 
     /// The entries at these places, in any order; those that are not there are left out.
     pub(super) async fn entries_at(&self, places: &[(String, i64)]) -> Result<Vec<Entry>, DbErr> {
-        let mut any = Condition::any();
-        for (conversation_id, seq) in places {
-            any = any.add(
-                Condition::all()
-                    .add(entry::COLUMN.conversation_id.eq(&**conversation_id))
-                    .add(entry::COLUMN.seq.eq(*seq)),
-            );
+        let mut found = Vec::with_capacity(places.len());
+        for some in places.chunks(KEYS_AT_ONCE) {
+            let same = |(conversation_id, seq): &(String, i64)| {
+                let conversation = entry::COLUMN.conversation_id.eq(&**conversation_id);
+                Condition::all().add(conversation).add(entry::COLUMN.seq.eq(*seq))
+            };
+            let any = some.iter().map(same).fold(Condition::any(), Condition::add);
+            for row in entry::Entity::find().filter(any).all(self.database.reader()).await? {
+                found.push(to_proto(row)?);
+            }
         }
-        if places.is_empty() {
-            return Ok(Vec::new());
-        }
-        entry::Entity::find().filter(any).all(self.database.reader()).await?.into_iter().map(to_proto).collect()
+        Ok(found)
     }
 }

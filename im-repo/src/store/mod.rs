@@ -32,5 +32,8 @@ impl Store {
     }
 }
 
+/// Compound keys that one statement takes: each is a branch of an OR, and SQLite's expressions go 1,000 deep.
+pub(crate) const KEYS_AT_ONCE: usize = 300;
+
 /// Ids that one statement takes.
 pub(crate) const IDS_MAX: usize = 1_000;

@@ -25,6 +25,18 @@ fn to_proto(model: session::Model) -> Session {
     }
 }
 
+/// Bytes of a hash, and how many used ones a session remembers.
+const HASH_BYTES: usize = 32;
+const USED_MAX: usize = 32;
+
+/// The used hashes with one more, the oldest forgotten.
+fn remember(used: &[u8], hash: &[u8]) -> Vec<u8> {
+    let mut all = used.to_vec();
+    all.extend_from_slice(hash);
+    let excess = all.len().saturating_sub(USED_MAX * HASH_BYTES);
+    all.split_off(excess)
+}
+
 impl Store {
     /// Remembers a login.
     ///
@@ -38,6 +50,7 @@ impl Store {
             device_id: session.device_id,
             platform: session.platform,
             refresh_hash: new.refresh_hash.to_vec(),
+            used_hashes: Vec::new(),
             created_at_ms: session.created_at_ms,
             last_used_at_ms: session.created_at_ms,
             expires_at_ms: session.expires_at_ms,
@@ -48,7 +61,7 @@ impl Store {
         Ok(to_proto(model))
     }
 
-    /// Swaps the refresh secret. A secret that is not the current one was used before: the session ends.
+    /// Swaps the refresh secret. One that was used before ends the session; one that never was changes nothing.
     ///
     /// # Errors
     /// `unavailable` if the database is away.
@@ -67,15 +80,19 @@ impl Store {
             model.last_used_at_ms = rotate.now_ms;
             model.expires_at_ms = rotate.expires_at_ms;
             let change = session::ActiveModel {
+                used_hashes: Set(remember(&model.used_hashes, &model.refresh_hash)),
                 refresh_hash: Set(rotate.next_hash.to_vec()),
                 last_used_at_ms: Set(rotate.now_ms),
                 expires_at_ms: Set(rotate.expires_at_ms),
                 ..change
             };
             (change, rotate_response::Result::Rotated)
-        } else {
+        } else if model.used_hashes.chunks(HASH_BYTES).any(|used| used == rotate.refresh_hash) {
             model.revoked_at_ms = rotate.now_ms;
             (session::ActiveModel { revoked_at_ms: Set(rotate.now_ms), ..change }, rotate_response::Result::Reused)
+        } else {
+            // Made up: whoever guesses must not be able to end sessions.
+            return Ok(RotateResponse { result: rotate_response::Result::Unknown.into(), session: None });
         };
         change.update_without_returning(&transaction).await?;
         transaction.commit().await?;

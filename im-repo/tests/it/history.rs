@@ -47,18 +47,20 @@ async fn a_refresh_secret_works_once_and_its_second_use_ends_the_session(engine:
         Session { session_id: "s".into(), user_id: 1, expires_at_ms: i64::MAX, created_at_ms: 5, ..Default::default() };
     engine
         .store
-        .create_session(CreateSessionRequest { session: Some(session), refresh_hash: "one".into() })
+        .create_session(CreateSessionRequest { session: Some(session), refresh_hash: format!("{:0>32}", "one").into() })
         .await
         .unwrap();
-    let rotate = |hash: &'static str, next: &'static str| RotateRequest {
+    let hash = |name: &str| format!("{name:0>32}").into_bytes();
+    let rotate = |used: &str, next: &str| RotateRequest {
         session_id: "s".into(),
-        refresh_hash: hash.into(),
-        next_hash: next.into(),
+        refresh_hash: hash(used).into(),
+        next_hash: hash(next).into(),
         now_ms: 10,
         expires_at_ms: i64::MAX,
     };
     let result = async |hash, next| engine.store.rotate(&rotate(hash, next)).await.unwrap().result();
     assert_eq!(result("one", "two").await, rotate_response::Result::Rotated);
+    assert_eq!(result("made up", "three").await, rotate_response::Result::Unknown);
     assert_eq!(result("one", "three").await, rotate_response::Result::Reused);
     assert_eq!(result("two", "four").await, rotate_response::Result::Unknown, "the session has ended");
     let revoked = engine.store.revoked_since(10).await.unwrap();

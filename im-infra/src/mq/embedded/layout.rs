@@ -18,6 +18,9 @@ pub(super) fn offset_of(key: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(key.get(4..12)?.try_into().ok()?))
 }
 
+/// Under which key the number of partitions is kept.
+pub(super) const PARTITIONS_KEY: &str = "partitions";
+
 pub(super) fn place_key(topic: Topic, partition: u32) -> String {
     format!("place/{}/{partition}", topic.name())
 }

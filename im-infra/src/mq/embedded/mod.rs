@@ -101,6 +101,7 @@ impl EmbeddedLog {
                 .map_err(unavailable)
         };
         let meta = keyspace("meta")?;
+        check_partitions(&meta, options.partitions)?;
         let mut topics = HashMap::new();
         for topic in Topic::ALL {
             let records = keyspace(topic.name())?;
@@ -115,6 +116,18 @@ impl EmbeddedLog {
         let shared = Arc::new(Shared { database, meta, topics, options: options.clone() });
         let writer = Writer::start(shared.clone()).map_err(|error| MqError::Unavailable(error.to_string()))?;
         Ok(Self { groups: Arc::new(Groups::new(shared.clone())), shared, writer })
+    }
+}
+
+/// A key's partition depends on their number, so the number is fixed when the log is made.
+fn check_partitions(meta: &Keyspace, partitions: u32) -> Result<(), MqError> {
+    match meta.get(layout::PARTITIONS_KEY).map_err(unavailable)? {
+        None => meta.insert(layout::PARTITIONS_KEY, partitions.to_be_bytes()).map_err(unavailable),
+        Some(held) if *held == partitions.to_be_bytes() => Ok(()),
+        Some(held) => {
+            let held = held.as_ref().try_into().map_or(0, u32::from_be_bytes);
+            Err(MqError::Refused(format!("the log was made with {held} partitions, not {partitions}")))
+        }
     }
 }
 

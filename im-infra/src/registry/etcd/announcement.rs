@@ -41,7 +41,8 @@ impl Announcement {
                 Ok(()) => waits = self.etcd.waits(),
                 Err(error) => {
                     wait = waits.next().unwrap_or(wait);
-                    tracing::warn!(%error, key = self.key, wait_ms = wait.as_millis(), "not announced, trying again");
+                    let wait_ms = wait.as_millis();
+                    tracing::warn!(%error, key = self.key, wait_ms, "not announced, trying again");
                 }
             }
         }

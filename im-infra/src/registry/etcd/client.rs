@@ -40,8 +40,8 @@ pub(super) struct Lease {
     id: i64,
     ttl_s: i64,
     asked: Instant,
-    /// The stream of the last sign of life stays open until the next, because a connection without a stream is not pinged
-    /// and one that died in silence would not be noticed.
+    /// The stream of the last sign of life stays open until the next, because a connection without a stream is not
+    /// pinged, and one that died in silence would not be noticed.
     _stream: Option<(LeaseKeeper, LeaseKeepAliveStream)>,
 }
 

@@ -1,7 +1,7 @@
 //! A slot: a number that one process holds at a time, and that rests before the next one gets it.
 //!
-//! Two keys under two leases. The slot's own ends with its holder; the rest's lease is three times as long and is always
-//! renewed first, so it outlives the slot by two leases. Only where both are absent a number is free.
+//! Two keys under two leases. The slot's own ends with its holder; the rest's lease is three times as long and is
+//! always renewed first, so it outlives the slot by two leases. Only where both are absent a number is free.
 
 use std::{collections::HashMap, convert::Infallible};
 
@@ -110,21 +110,25 @@ impl Keeper {
                 }
                 Err(error) => {
                     wait = waits.next().unwrap_or(wait);
-                    tracing::warn!(%error, slot = self.key, wait_ms = wait.as_millis(), "slot not renewed, trying again");
+                    let wait_ms = wait.as_millis();
+                    tracing::warn!(%error, slot = self.key, wait_ms, "slot not renewed, trying again");
                 }
             }
         }
     }
 
-    /// Answers whether the slot is ours still. If its lease ran out but nobody came, it is taken again: as long as the rest
-    /// is ours or both keys are absent, there is nobody whose turn it is.
+    /// Answers whether the slot is ours still. If its lease ran out but nobody came, it is taken again: as long as the
+    /// rest is ours or both keys are absent, it is nobody else's turn.
     async fn renew(&mut self) -> Result<bool, RegistryError> {
         self.etcd.refresh(&mut self.rest).await?;
         if !self.etcd.keep_alive(&mut self.slot).await? {
             self.deadline.end();
             self.slot = self.etcd.grant(self.slot.ttl_s()).await?;
         }
-        let seen = self.look().await?;
+        // From the slot's key to its rest's, both included; the keys of other numbers do not lie between them.
+        let both = GetOptions::new().with_range(format!("{}{REST}\0", self.key));
+        let mut seen = read(self.etcd.get(&self.key, both).await?.kvs(), &self.prefix, &self.holder);
+        let seen = seen.remove(&self.number).unwrap_or_default();
         if seen.of_another {
             return Ok(false);
         }
@@ -136,13 +140,6 @@ impl Keeper {
         }
         self.deadline.extend(self.slot.asked(), self.slot.ttl());
         Ok(true)
-    }
-
-    async fn look(&mut self) -> Result<Seen, RegistryError> {
-        // From the slot's key to its rest's, both included; the keys of other numbers do not lie between them.
-        let both = GetOptions::new().with_range(format!("{}{REST}\0", self.key));
-        let mut seen = read(self.etcd.get(&self.key, both).await?.kvs(), &self.prefix, &self.holder);
-        Ok(seen.remove(&self.number).unwrap_or_default())
     }
 }
 

@@ -41,6 +41,7 @@ entity! {
         device_id: String,
         platform: String,
         refresh_hash: Vec<u8>,
+        used_hashes: Vec<u8>,
         created_at_ms: i64,
         last_used_at_ms: i64,
         expires_at_ms: i64,

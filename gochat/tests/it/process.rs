@@ -1,0 +1,79 @@
+//! The binary as a process.
+
+use std::{path::Path, process::Stdio, time::Duration};
+
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::{Child, Command},
+};
+
+/// A running process; killed when dropped.
+pub(crate) struct Running {
+    child: Child,
+    /// Where it says it is ready, without a scheme.
+    pub(crate) address: String,
+    pub(crate) admin: String,
+}
+
+impl Running {
+    /// Starts `gochat SERVICE` and waits until it is ready.
+    pub(crate) async fn start(service: &str, folder: &Path, settings: &[(String, String)]) -> Self {
+        let mut child = command(folder, settings).arg(service).spawn().unwrap();
+        let (mut address, mut admin) = (String::new(), String::new());
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut seen = Vec::new();
+        let ready = async {
+            while let Some(line) = lines.next_line().await.unwrap() {
+                if let Some((_, found)) = line.split_once(" is ready at ") {
+                    found.trim_start_matches("http://").clone_into(&mut address);
+                }
+                if let Some((_, rest)) = line.split_once("operators   http://") {
+                    rest.split('/').next().unwrap_or_default().clone_into(&mut admin);
+                }
+                if line.contains("Ctrl-C") {
+                    return true;
+                }
+                seen.push(line);
+            }
+            false
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(30), ready).await;
+        assert_eq!(in_time, Ok(true), "gochat {service} did not start:\n{}", seen.join("\n"));
+        // Its log must go on being read, or the pipe fills and it waits.
+        #[allow(clippy::disallowed_methods)] // ends with the process it reads
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Self { child, address, admin }
+    }
+
+    pub(crate) async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    pub(crate) async fn signal(&self, name: &str) {
+        let pid = self.child.id().expect("it runs").to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().await.unwrap().success());
+    }
+
+    /// SIGTERM; answers the exit code.
+    pub(crate) async fn terminate(&mut self) -> Option<i32> {
+        self.signal("TERM").await;
+        let ended = tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await;
+        ended.expect("it drains in time").unwrap().code()
+    }
+}
+
+/// The binary with a configuration for tests.
+pub(crate) fn command(folder: &Path, settings: &[(String, String)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gochat"));
+    command
+        .env("GOCHAT__PROCESS__DATA_DIR", folder)
+        .env("GOCHAT__GATEWAY__HTTP__LISTEN", "127.0.0.1:0")
+        .env("GOCHAT__ADMIN__LISTEN", "127.0.0.1:0")
+        .env("GOCHAT__RPC__LISTEN", "127.0.0.1:0")
+        .env("GOCHAT__GATEWAY__RATE__ANONYMOUS_PER_MINUTE", "100000")
+        .env("GOCHAT__GATEWAY__WS__DRAIN_MS", "200")
+        .envs(settings.iter().map(|(key, value)| (key, value)))
+        .stdout(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
