@@ -38,7 +38,9 @@ use crate::{
 const TICK_MS: u64 = 250;
 /// Ticks between flushes of cursors, passes over the routes, and tidying.
 const CURSOR_TICKS: u64 = 4;
-const ROUTE_TICKS: u64 = 40;
+const ROUTE_TICKS: u64 = 120;
+const COMPLETE_TICKS: u64 = 4;
+const EPOCH_TICKS: u64 = 40;
 const TIDY_TICKS: u64 = 240;
 /// Routes written at once.
 const ROUTES_AT_ONCE: usize = 500;
@@ -215,11 +217,14 @@ async fn maintain(shared: Arc<Shared>, deliver: Arc<Deliver>, stopping: Cancella
         if number % CURSOR_TICKS == 0 {
             shared.cursors.flush(&shared.intake);
         }
-        if number % ROUTE_TICKS == 0 {
+        let due = number % ROUTE_TICKS == 0;
+        if due || (number % COMPLETE_TICKS == 0 && shared.lost_its_mark().await) {
             shared.refresh_routes().await;
-            if let Err(error) = shared.fetch_epoch().await {
-                tracing::warn!(%error, "store epoch not known, asking again");
-            }
+        }
+        if number % EPOCH_TICKS == 0
+            && let Err(error) = shared.fetch_epoch().await
+        {
+            tracing::warn!(%error, "store epoch not known, asking again");
         }
         if number % TIDY_TICKS == 0 {
             shared.intake.tidy();
@@ -242,6 +247,11 @@ impl Shared {
         let epoch = self.logic.conversations().epoch(EpochRequest {}).await?.into_inner().epoch;
         self.epoch.store(Some(Arc::new(epoch.clone())));
         Ok(epoch)
+    }
+
+    /// Whether the store lost what was written: then everything is written anew at once.
+    async fn lost_its_mark(&self) -> bool {
+        matches!(self.routes.is_complete(&self.origin.instance).await, Ok(false))
     }
 
     /// Writes every route again. One that was gone may have missed a push: its client syncs. Only a full pass lets this

@@ -13,6 +13,7 @@ const RULES: &[(&str, &str)] = &[
     ("p4", "a resend is harmless, and pushes again"),
     ("p5", "first in, first out per sender and conversation"),
     ("p6", "an offset is committed after its effect"),
+    ("p7", "Redis and etcd are never the truth"),
     ("r01", "the admission window is bounded; resends attach; only age ends the waiting"),
     ("r02", "after a refusal for now, later commands of the conversation wait"),
     ("r03", "every decision goes through the append; stored outcomes win; stale states decide again"),

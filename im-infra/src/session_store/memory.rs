@@ -69,6 +69,10 @@ impl SessionStore for MemorySessionStore {
         Ok(())
     }
 
+    async fn is_complete(&self, instance: &str) -> Result<bool, SessionStoreError> {
+        Ok(self.read().complete.contains(instance))
+    }
+
     async fn look_up(&self, users: &[UserId]) -> Result<Routes, SessionStoreError> {
         let shared = self.read();
         let routes = users.iter().filter_map(|user| shared.by_user.get(user)).flatten().cloned().collect();

@@ -13,10 +13,14 @@
 //! ```
 
 mod memory;
+mod redis;
 
 use async_trait::async_trait;
 
-pub use self::memory::MemorySessionStore;
+pub use self::{
+    memory::MemorySessionStore,
+    redis::{RedisOptions, RedisSessionStore},
+};
 use crate::ids::UserId;
 
 /// One connection of a user.
@@ -57,8 +61,15 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Forgets connections, by their id only: a newer one of the same user stays.
     async fn remove(&self, routes: &[Route]) -> Result<(), SessionStoreError>;
 
-    /// Says that all routes of the instance are here, for a time.
+    /// Says that all routes of the instance are here, for a time: after a full pass of `put` over them.
+    ///
+    /// # Errors
+    /// Also if what was written since the last time may not all be here any more; then another pass is needed.
     async fn mark_complete(&self, instance: &str) -> Result<(), SessionStoreError>;
+
+    /// Whether the instance still counts as complete. Asked by the instance itself each second, between its passes, never
+    /// during one: after `false` it makes a new pass.
+    async fn is_complete(&self, instance: &str) -> Result<bool, SessionStoreError>;
 
     /// Where these users are, in one round trip.
     async fn look_up(&self, users: &[UserId]) -> Result<Routes, SessionStoreError>;

@@ -5,3 +5,5 @@ mod consume;
 mod embedded_log;
 mod mq_conformance;
 mod queues;
+mod registry_conformance;
+mod session_store_conformance;

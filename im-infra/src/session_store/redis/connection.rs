@@ -1,0 +1,70 @@
+//! The connection that all operations share.
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use redis::{
+    Client, IntoConnectionInfo as _, Pipeline, RedisError, Value,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+    io::tcp::TcpSettings,
+};
+
+use crate::config::Secret;
+
+/// A connection that fails is tried once more before whoever waits for it is told: they are many, and try again anyway.
+const RETRIES: usize = 1;
+const RETRY_AFTER: Duration = Duration::from_millis(20);
+/// After so long without a sign that what was sent has arrived, the connection is given up (where the system can tell).
+#[cfg(target_os = "linux")]
+const SILENCE_MAX: Duration = Duration::from_secs(5);
+
+/// One connection, made when it is first used and again whenever it is lost.
+pub(super) struct Connection {
+    client: Client,
+    config: ConnectionManagerConfig,
+    manager: ArcSwap<ConnectionManager>,
+}
+
+impl Connection {
+    /// Connects to nothing yet.
+    pub(super) fn open(url: &Secret, timeout: Duration) -> Result<Self, RedisError> {
+        let client = Client::open(url.expose().into_connection_info()?.set_tcp_settings(tcp_settings()))?;
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(timeout))
+            .set_response_timeout(Some(timeout))
+            .set_number_of_retries(RETRIES)
+            .set_min_delay(RETRY_AFTER);
+        let manager = ConnectionManager::new_lazy_with_config(client.clone(), config.clone())?;
+        Ok(Self { client, config, manager: ArcSwap::from_pointee(manager) })
+    }
+
+    /// Sends the commands in one go; answers what those said that are not ignored.
+    pub(super) async fn query(&self, pipe: &Pipeline) -> Result<Vec<Value>, RedisError> {
+        let mut manager = ConnectionManager::clone(&self.manager.load());
+        let answered: Result<Vec<Value>, RedisError> = pipe.query_async(&mut manager).await;
+        if let Err(error) = &answered {
+            self.renew_after(error);
+        }
+        answered
+    }
+
+    /// The manager connects again after errors of the network, but keeps any other failure to connect for ever: a
+    /// password that was refused, a server that had no room for another client.
+    fn renew_after(&self, error: &RedisError) {
+        if !error.is_io_error()
+            && let Ok(fresh) = ConnectionManager::new_lazy_with_config(self.client.clone(), self.config.clone())
+        {
+            self.manager.store(Arc::new(fresh));
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn tcp_settings() -> TcpSettings {
+    TcpSettings::default().set_nodelay(true).set_user_timeout(SILENCE_MAX)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn tcp_settings() -> TcpSettings {
+    TcpSettings::default().set_nodelay(true)
+}

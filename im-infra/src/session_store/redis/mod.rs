@@ -1,0 +1,17 @@
+//! The session store of many processes, in Redis.
+//!
+//! ```text
+//! {namespace}:routes:{<user>}    hash     {instance}/{connection_id} -> slot,device_id,expires_at_ms
+//! {namespace}:complete           set      instance, scored with the time until which it is complete
+//! {namespace}:era                string   a random word that is lost with everything else
+//! ```
+//!
+//! A flush or a restart may take any part of it away at any time. The era tells whoever writes that it happened.
+
+mod connection;
+mod layout;
+mod options;
+mod store;
+mod written;
+
+pub use self::{options::RedisOptions, store::RedisSessionStore};

@@ -1,0 +1,290 @@
+//! The port's adapter.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+    vec,
+};
+
+use async_trait::async_trait;
+use redis::{FromRedisValue, Pipeline, RedisError, Value, from_redis_value, pipe};
+
+use super::{
+    RedisOptions,
+    connection::Connection,
+    layout::{self, Keys},
+    written::Written,
+};
+use crate::{
+    clock::Clock,
+    ids::UserId,
+    session_store::{Route, Routes, SessionStore, SessionStoreError},
+};
+
+/// Users or routes in one round trip.
+const AT_ONCE: usize = 500;
+/// Routes remembered for removal; what does not fit is found again.
+const STALE_MAX: usize = 1_000;
+
+/// Removes a field that nobody has written again since it was read.
+const REMOVE_UNCHANGED: &str = "
+    if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then
+        return redis.call('HDEL', KEYS[1], ARGV[1])
+    end
+    return 0";
+
+/// Marks an instance if the era of its routes is there still (empty: it has none), and drops marks that ran out.
+const MARK: &str = "
+    if ARGV[1] ~= '' and redis.call('GET', KEYS[2]) ~= ARGV[1] then
+        return 0
+    end
+    redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[2])
+    redis.call('ZADD', KEYS[1], ARGV[3], ARGV[4])
+    redis.call('PEXPIRE', KEYS[1], ARGV[5])
+    return 1";
+
+/// Remembers the connections of all gateways that share a Redis and a namespace. Clones share.
+#[derive(Clone)]
+pub struct RedisSessionStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    connection: Connection,
+    keys: Keys,
+    clock: Clock,
+    timeout: Duration,
+    route_ttl_ms: i64,
+    complete_ttl_ms: i64,
+    written: Mutex<Written>,
+    stale: Mutex<Vec<Stale>>,
+}
+
+/// A route that ran out.
+struct Stale {
+    key: String,
+    field: String,
+    value: String,
+}
+
+impl RedisSessionStore {
+    /// Connects when it is first used, so a Redis that is down keeps nobody from starting. Within a tokio runtime.
+    ///
+    /// # Errors
+    /// If the address is not one.
+    pub fn connect(options: &RedisOptions, clock: Clock) -> Result<Self, SessionStoreError> {
+        let timeout = Duration::from_millis(options.timeout_ms);
+        let signed = |ttl_ms: u64| i64::try_from(ttl_ms).unwrap_or(i64::MAX / 4);
+        let shared = Shared {
+            connection: Connection::open(&options.url, timeout)
+                .map_err(|error| SessionStoreError(error.to_string()))?,
+            keys: Keys::new(&options.namespace),
+            clock,
+            timeout,
+            route_ttl_ms: signed(options.route_ttl_ms),
+            complete_ttl_ms: signed(options.complete_ttl_ms),
+            written: Mutex::default(),
+            stale: Mutex::default(),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+}
+
+#[async_trait]
+impl SessionStore for RedisSessionStore {
+    async fn put(&self, routes: &[Route]) -> Result<Vec<u64>, SessionStoreError> {
+        self.shared.limited(self.shared.put(routes)).await
+    }
+
+    async fn remove(&self, routes: &[Route]) -> Result<(), SessionStoreError> {
+        self.shared.limited(self.shared.remove(routes)).await
+    }
+
+    async fn mark_complete(&self, instance: &str) -> Result<(), SessionStoreError> {
+        if self.shared.limited(self.shared.mark(instance)).await? {
+            return Ok(());
+        }
+        Err(SessionStoreError("not all routes are certain to be there".into()))
+    }
+
+    async fn is_complete(&self, instance: &str) -> Result<bool, SessionStoreError> {
+        self.shared.limited(self.shared.is_marked(instance)).await
+    }
+
+    async fn look_up(&self, users: &[UserId]) -> Result<Routes, SessionStoreError> {
+        self.shared.limited(self.shared.look_up(users)).await
+    }
+}
+
+impl Shared {
+    /// After a failure nobody knows what was written, nor whether the server that comes back has lost what it had.
+    async fn limited<T>(&self, work: impl Future<Output = Result<T, RedisError>>) -> Result<T, SessionStoreError> {
+        let error = match tokio::time::timeout(self.timeout, work).await {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {} ms", self.timeout.as_millis()),
+        };
+        *self.written() = Written::Unsure;
+        Err(SessionStoreError(error))
+    }
+
+    fn written(&self) -> MutexGuard<'_, Written> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stale(&self) -> MutexGuard<'_, Vec<Stale>> {
+        self.stale.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn put(&self, routes: &[Route]) -> Result<Vec<u64>, RedisError> {
+        let now_ms = self.clock.now_ms();
+        let mut new = Vec::new();
+        for some in routes.chunks(AT_ONCE) {
+            let mut answers = Answers(self.connection.query(&self.puts(some, now_ms)).await?.into_iter());
+            let era: Option<String> = answers.take()?;
+            self.written().add(era);
+            for route in some {
+                let before: Option<String> = answers.take()?;
+                let added: u64 = answers.take()?;
+                // One that ran out is still there but nobody was sent anything by it.
+                let counted = before.and_then(|value| layout::expires_at_ms(&value)).is_some_and(|at| at > now_ms);
+                if added > 0 || !counted {
+                    new.push(route.connection_id);
+                }
+            }
+        }
+        Ok(new)
+    }
+
+    fn puts(&self, routes: &[Route], now_ms: i64) -> Pipeline {
+        let (mut pipe, era) = (pipe(), self.keys.era());
+        let kept_ms = self.route_ttl_ms.saturating_mul(2);
+        // The era comes first: what a flush takes away in the middle belongs to the one before it.
+        pipe.cmd("SET").arg(&era).arg(uuid::Uuid::new_v4().simple().to_string()).arg("NX").ignore();
+        pipe.cmd("PEXPIRE").arg(&era).arg(kept_ms).ignore();
+        pipe.cmd("GET").arg(&era);
+        for route in routes {
+            let (key, field) = (self.keys.routes(route.user_id), layout::field(route));
+            let value = layout::value(route, now_ms.saturating_add(self.route_ttl_ms));
+            pipe.cmd("HGET").arg(&key).arg(&field);
+            pipe.cmd("HSET").arg(&key).arg(&field).arg(value);
+            pipe.cmd("PEXPIRE").arg(&key).arg(kept_ms).ignore();
+        }
+        pipe
+    }
+
+    async fn remove(&self, routes: &[Route]) -> Result<(), RedisError> {
+        for some in routes.chunks(AT_ONCE) {
+            let mut pipe = pipe();
+            for route in some {
+                pipe.cmd("HDEL").arg(self.keys.routes(route.user_id)).arg(layout::field(route)).ignore();
+            }
+            self.connection.query(&pipe).await?;
+        }
+        Ok(())
+    }
+
+    async fn mark(&self, instance: &str) -> Result<bool, RedisError> {
+        let written = mem::take(&mut *self.written());
+        let era = match written {
+            Written::Nothing => String::new(),
+            Written::In(era) => era,
+            Written::Unsure => {
+                *self.written() = Written::Unsure;
+                return Ok(false);
+            }
+        };
+        let now_ms = self.clock.now_ms();
+        let mut pipe = pipe();
+        pipe.cmd("EVAL").arg(MARK).arg(2).arg(self.keys.complete()).arg(self.keys.era());
+        pipe.arg(era).arg(now_ms).arg(now_ms.saturating_add(self.complete_ttl_ms)).arg(instance);
+        pipe.arg(self.complete_ttl_ms.saturating_mul(2));
+        let is_marked: u64 = Answers(self.connection.query(&pipe).await?.into_iter()).take()?;
+        Ok(is_marked == 1)
+    }
+
+    /// An instance that is not sure of its routes takes its mark back. One without a mark begins anew: the pass that
+    /// follows writes all its routes.
+    async fn is_marked(&self, instance: &str) -> Result<bool, RedisError> {
+        let mut pipe = pipe();
+        if *self.written() == Written::Unsure {
+            pipe.cmd("ZREM").arg(self.keys.complete()).arg(instance).ignore();
+        }
+        pipe.cmd("ZSCORE").arg(self.keys.complete()).arg(instance);
+        let until_ms: Option<f64> = Answers(self.connection.query(&pipe).await?.into_iter()).take()?;
+        let is_marked = until_ms.is_some_and(|until_ms| until_ms > self.clock.now_ms() as f64);
+        if !is_marked {
+            *self.written() = Written::Nothing;
+        }
+        Ok(is_marked)
+    }
+
+    async fn look_up(&self, users: &[UserId]) -> Result<Routes, RedisError> {
+        let now_ms = self.clock.now_ms();
+        let (mut routes, mut complete) = (Vec::new(), None);
+        // Without users there still are the marks to be read.
+        for some in users.chunks(AT_ONCE).chain(users.is_empty().then_some(users)) {
+            let mut answers = Answers(self.connection.query(&self.asks(some, now_ms)).await?.into_iter());
+            narrow(&mut complete, answers.take()?);
+            for user_id in some {
+                for (field, value) in answers.take::<HashMap<String, String>>()? {
+                    match layout::parse(*user_id, &field, &value) {
+                        Some((route, expires_at_ms)) if expires_at_ms > now_ms => routes.push(route),
+                        Some(_) => self.put_aside(Stale { key: self.keys.routes(*user_id), field, value }),
+                        None => {}
+                    }
+                }
+            }
+            narrow(&mut complete, answers.take()?);
+        }
+        Ok(Routes { routes, complete: complete.unwrap_or_default() })
+    }
+
+    /// The marks are read before and after the routes, and only those count that stood both times: no flush, and no
+    /// pass that ended, can come between a route and the mark that speaks for it.
+    fn asks(&self, users: &[UserId], now_ms: i64) -> Pipeline {
+        let mut pipe = pipe();
+        self.ask_marks(&mut pipe, now_ms);
+        for user_id in users {
+            pipe.cmd("HGETALL").arg(self.keys.routes(*user_id));
+        }
+        self.ask_marks(&mut pipe, now_ms);
+        let stale = mem::take(&mut *self.stale());
+        for Stale { key, field, value } in stale {
+            pipe.cmd("EVAL").arg(REMOVE_UNCHANGED).arg(1).arg(key).arg(field).arg(value).ignore();
+        }
+        pipe
+    }
+
+    fn ask_marks(&self, pipe: &mut Pipeline, now_ms: i64) {
+        pipe.cmd("ZRANGEBYSCORE").arg(self.keys.complete()).arg(format!("({now_ms}")).arg("+inf");
+    }
+
+    /// Remembers a route to be removed with a later look-up.
+    fn put_aside(&self, stale: Stale) {
+        let mut all = self.stale();
+        if all.len() < STALE_MAX {
+            all.push(stale);
+        }
+    }
+}
+
+/// Keeps of the instances only those seen now, too.
+fn narrow(complete: &mut Option<Vec<String>>, seen: Vec<String>) {
+    match complete {
+        Some(complete) => complete.retain(|instance| seen.contains(instance)),
+        None => *complete = Some(seen),
+    }
+}
+
+/// What the commands of a pipeline said, in their order.
+struct Answers(vec::IntoIter<Value>);
+
+impl Answers {
+    fn take<T: FromRedisValue>(&mut self) -> Result<T, RedisError> {
+        Ok(from_redis_value(self.0.next().unwrap_or(Value::Nil))?)
+    }
+}

@@ -1,0 +1,344 @@
+//! What every registry must do, whichever adapter it is; and what only one that outlives a process can do.
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use etcd_client::{Client, KeyValue};
+use futures_util::future::join_all;
+use im_infra::{
+    lifecycle::Lifecycle,
+    registry::{EtcdOptions, EtcdRegistry, Instance, MemoryRegistry, Registry, RegistryError, ServiceName, SlotSpace},
+    testing::{eventually, infra},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+
+/// The time of a lease in these tests.
+const TTL: Duration = Duration::from_secs(2);
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Memory,
+    Etcd,
+}
+
+/// A registry as two processes see it.
+struct Fixture {
+    one: Arc<dyn Registry>,
+    other: Arc<dyn Registry>,
+}
+
+impl Fixture {
+    async fn start(kind: Kind) -> Self {
+        match kind {
+            Kind::Memory => {
+                let registry = MemoryRegistry::default();
+                Self { one: Arc::new(registry.clone()), other: Arc::new(registry) }
+            }
+            Kind::Etcd => {
+                let etcd = Etcd::start().await;
+                Self { one: Arc::new(etcd.registry().await), other: Arc::new(etcd.registry().await) }
+            }
+        }
+    }
+}
+
+/// Makes one test per adapter of an async function that takes a [`Fixture`].
+macro_rules! on_every_registry {
+    ($($test:ident,)+) => {
+        mod memory { $( #[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test(super::Fixture::start(super::Kind::Memory).await).await; } )+ }
+        mod etcd { $( #[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test(super::Fixture::start(super::Kind::Etcd).await).await; } )+ }
+    };
+}
+
+on_every_registry! {
+    a_watch_sees_an_instance_come_and_go,
+    a_watch_that_comes_late_sees_who_is_there,
+    a_watch_sees_only_its_own_service,
+    a_slot_is_held_by_one_at_a_time,
+    processes_that_start_together_get_different_slots,
+    every_space_has_its_own_slots,
+}
+
+fn instance(service: ServiceName, name: &str) -> Instance {
+    Instance { service, instance: name.to_owned(), address: "10.0.0.7:9000".into(), slot: 3 }
+}
+
+/// Waits until exactly these are in the list.
+async fn sees(list: &watch::Receiver<Vec<Instance>>, names: &[&str]) {
+    eventually(&format!("{names:?} to be seen"), || async {
+        let mut seen: Vec<String> = list.borrow().iter().map(|instance| instance.instance.clone()).collect();
+        seen.sort_unstable();
+        (seen == names).then_some(())
+    })
+    .await;
+}
+
+async fn a_watch_sees_an_instance_come_and_go(fixture: Fixture) {
+    let list = fixture.other.watch(ServiceName::Gateway);
+    let first = fixture.one.announce(instance(ServiceName::Gateway, "a")).await.unwrap();
+    sees(&list, &["a"]).await;
+    assert_eq!(*list.borrow(), [instance(ServiceName::Gateway, "a")]);
+    let _second = fixture.one.announce(instance(ServiceName::Gateway, "b")).await.unwrap();
+    sees(&list, &["a", "b"]).await;
+    drop(first);
+    sees(&list, &["b"]).await;
+}
+
+async fn a_watch_that_comes_late_sees_who_is_there(fixture: Fixture) {
+    let _registration = fixture.one.announce(instance(ServiceName::Logic, "a")).await.unwrap();
+    sees(&fixture.other.watch(ServiceName::Logic), &["a"]).await;
+    sees(&fixture.other.watch(ServiceName::Logic), &["a"]).await;
+}
+
+async fn a_watch_sees_only_its_own_service(fixture: Fixture) {
+    let (logic, gateways) = (fixture.other.watch(ServiceName::Logic), fixture.other.watch(ServiceName::Gateway));
+    let _gateway = fixture.one.announce(instance(ServiceName::Gateway, "a")).await.unwrap();
+    let _logic = fixture.one.announce(instance(ServiceName::Logic, "b")).await.unwrap();
+    sees(&gateways, &["a"]).await;
+    sees(&logic, &["b"]).await;
+}
+
+async fn a_slot_is_held_by_one_at_a_time(fixture: Fixture) {
+    let first = fixture.one.lease_slot(SlotSpace::Gateway, 2).await.unwrap();
+    let second = fixture.other.lease_slot(SlotSpace::Gateway, 2).await.unwrap();
+    assert_eq!(BTreeSet::from([first.number, second.number]), BTreeSet::from([0, 1]));
+    assert!(!first.lost.is_cancelled() && !second.lost.is_cancelled());
+    // It stays so for longer than one lease.
+    let began = Instant::now();
+    eventually("two leases' time to pass", || async {
+        let third = fixture.one.lease_slot(SlotSpace::Gateway, 2).await.err();
+        assert_eq!(third, Some(RegistryError::NoFreeSlot(2)));
+        (began.elapsed() > 2 * TTL).then_some(())
+    })
+    .await;
+    eventually("the deadlines to hold", || async { (first.deadline.holds() && second.deadline.holds()).then_some(()) })
+        .await;
+    assert!(!first.lost.is_cancelled() && !second.lost.is_cancelled());
+}
+
+async fn processes_that_start_together_get_different_slots(fixture: Fixture) {
+    let lease = |number: usize| {
+        let registry = if number.is_multiple_of(2) { &fixture.one } else { &fixture.other };
+        registry.lease_slot(SlotSpace::Node, 6)
+    };
+    let slots: Vec<_> = join_all((0..6).map(lease)).await.into_iter().map(Result::unwrap).collect();
+    let numbers: BTreeSet<u32> = slots.iter().map(|slot| slot.number).collect();
+    assert_eq!(numbers, (0..6).collect());
+}
+
+async fn every_space_has_its_own_slots(fixture: Fixture) {
+    let gateway = fixture.one.lease_slot(SlotSpace::Gateway, 1).await.unwrap();
+    let node = fixture.one.lease_slot(SlotSpace::Node, 1).await.unwrap();
+    assert_eq!((gateway.number, node.number), (0, 0));
+}
+
+/// The real etcd, and what is in it of a namespace of this test's own.
+struct Etcd {
+    client: Client,
+    namespace: String,
+    life: Lifecycle,
+}
+
+/// The key of the only slot there is in these tests.
+const SLOT: &str = "slots/node/0";
+
+impl Etcd {
+    async fn start() -> Self {
+        let client = Client::connect([infra("GOCHAT_TEST_ETCD")], None).await.unwrap();
+        Self { client, namespace: format!("t{}", uuid::Uuid::new_v4().simple()), life: Lifecycle::new() }
+    }
+
+    async fn registry(&self) -> EtcdRegistry {
+        self.registry_at(infra("GOCHAT_TEST_ETCD")).await
+    }
+
+    async fn registry_at(&self, endpoint: String) -> EtcdRegistry {
+        let options = EtcdOptions {
+            endpoints: vec![endpoint],
+            namespace: self.namespace.clone(),
+            lease_ttl_ms: i64::try_from(TTL.as_millis()).unwrap(),
+            ..EtcdOptions::default()
+        };
+        EtcdRegistry::connect(&options, self.life.clone()).await.unwrap()
+    }
+
+    async fn get(&self, name: &str) -> Option<KeyValue> {
+        let found = self.client.kv_client().get(format!("{}/{name}", self.namespace), None).await.unwrap();
+        found.kvs().first().cloned()
+    }
+
+    async fn gone(&self, name: &str) {
+        eventually(&format!("{name} to go"), || async { self.get(name).await.is_none().then_some(()) }).await;
+    }
+
+    async fn put(&self, name: &str, value: &str) {
+        self.client.kv_client().put(format!("{}/{name}", self.namespace), value, None).await.unwrap();
+    }
+
+    async fn revoke(&self, lease_id: i64) {
+        self.client.lease_client().revoke(lease_id).await.unwrap();
+    }
+
+    /// Forgets all history.
+    async fn compact(&self) {
+        let now = self.client.kv_client().put(format!("{}/now", self.namespace), "", None).await.unwrap();
+        self.client.kv_client().compact(now.header().unwrap().revision(), None).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_freed_slot_rests_for_two_leases() {
+    let etcd = Etcd::start().await;
+    let registry = etcd.registry().await;
+    let slot = registry.lease_slot(SlotSpace::Node, 1).await.unwrap();
+    let deadline = slot.deadline.clone();
+    drop(slot);
+    let freed = Instant::now();
+    etcd.gone(SLOT).await;
+    assert!(!deadline.holds());
+    let again = eventually("the slot to be free again", || async {
+        match registry.lease_slot(SlotSpace::Node, 1).await {
+            Ok(slot) => Some(slot),
+            Err(error) => {
+                assert_eq!(error, RegistryError::NoFreeSlot(1));
+                None
+            }
+        }
+    })
+    .await;
+    assert!(freed.elapsed() >= 2 * TTL, "free after {:?}", freed.elapsed());
+    assert_eq!(again.number, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r10_the_deadline_ends_when_another_took_the_slot_behind_its_back() {
+    let etcd = Etcd::start().await;
+    let slot = etcd.registry().await.lease_slot(SlotSpace::Node, 1).await.unwrap();
+    assert!(slot.deadline.holds());
+    etcd.revoke(etcd.get(SLOT).await.unwrap().lease()).await;
+    etcd.put(SLOT, "another").await;
+    tokio::time::timeout(Duration::from_secs(10), slot.lost.cancelled()).await.expect("told that it is lost");
+    assert!(!slot.deadline.holds());
+    drop(slot);
+    let key = etcd.get(SLOT).await.expect("it is the other's now");
+    assert_eq!(key.value_str().unwrap(), "another");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_whose_lease_was_lost_is_taken_back_while_nobody_has_it() {
+    let etcd = Etcd::start().await;
+    let slot = etcd.registry().await.lease_slot(SlotSpace::Node, 1).await.unwrap();
+    let before = etcd.get(SLOT).await.unwrap();
+    etcd.revoke(before.lease()).await;
+    let after = eventually("the slot's key to be back", || async {
+        etcd.get(SLOT).await.filter(|key| key.lease() != before.lease())
+    })
+    .await;
+    assert_eq!(after.value(), before.value());
+    eventually("the deadline to hold", || async { slot.deadline.holds().then_some(()) }).await;
+    assert!(!slot.lost.is_cancelled());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_whose_lease_was_lost_is_announced_again() {
+    let etcd = Etcd::start().await;
+    let registry = etcd.registry().await;
+    let list = registry.watch(ServiceName::Task);
+    let _registration = registry.announce(instance(ServiceName::Task, "a")).await.unwrap();
+    sees(&list, &["a"]).await;
+    let before = etcd.get("instances/im-task/a").await.unwrap();
+    etcd.revoke(before.lease()).await;
+    eventually("another lease", || async {
+        etcd.get("instances/im-task/a").await.filter(|key| key.lease() != before.lease())
+    })
+    .await;
+    sees(&list, &["a"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r10_with_etcd_away_the_deadline_ends_and_on_return_the_slot_and_the_announcement_are_there_again() {
+    let etcd = Etcd::start().await;
+    let wire = Wire::lay(&etcd.life).await;
+    let registry = etcd.registry_at(wire.address.clone()).await;
+    let slot = registry.lease_slot(SlotSpace::Node, 1).await.unwrap();
+    let _registration = registry.announce(instance(ServiceName::Gateway, "a")).await.unwrap();
+    wire.cut().await;
+    eventually("the deadline to end", || async { (!slot.deadline.holds()).then_some(()) }).await;
+    etcd.gone(SLOT).await;
+    etcd.gone("instances/im-gateway/a").await;
+    wire.mend();
+    eventually("the deadline to hold again", || async { slot.deadline.holds().then_some(()) }).await;
+    eventually("the announcement", || async { etcd.get("instances/im-gateway/a").await }).await;
+    assert!(etcd.get(SLOT).await.is_some() && !slot.lost.is_cancelled());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_keeps_its_list_while_etcd_is_away_and_survives_a_compaction() {
+    let etcd = Etcd::start().await;
+    let wire = Wire::lay(&etcd.life).await;
+    let (registry, elsewhere) = (etcd.registry_at(wire.address.clone()).await, etcd.registry().await);
+    let list = registry.watch(ServiceName::Gateway);
+    registry.listed(ServiceName::Gateway).await;
+    let first = elsewhere.announce(instance(ServiceName::Gateway, "a")).await.unwrap();
+    sees(&list, &["a"]).await;
+    wire.cut().await;
+    drop(first);
+    etcd.gone("instances/im-gateway/a").await;
+    let _second = elsewhere.announce(instance(ServiceName::Gateway, "b")).await.unwrap();
+    etcd.compact().await;
+    sees(&list, &["a"]).await;
+    wire.mend();
+    sees(&list, &["b"]).await;
+    etcd.compact().await;
+    let _third = elsewhere.announce(instance(ServiceName::Gateway, "c")).await.unwrap();
+    sees(&list, &["b", "c"]).await;
+}
+
+/// The only way to etcd, which can be cut.
+struct Wire {
+    address: String,
+    is_whole: watch::Sender<bool>,
+}
+
+impl Wire {
+    async fn lay(life: &Lifecycle) -> Self {
+        let far = infra("GOCHAT_TEST_ETCD").trim_start_matches("http://").to_owned();
+        let near = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", near.local_addr().unwrap());
+        let is_whole = watch::Sender::new(true);
+        let (connections, switch) = (life.clone(), is_whole.clone());
+        life.spawn_detached("wire", async move {
+            while let Ok((client, _)) = near.accept().await {
+                connections.spawn_detached("connection", carry(client, far.clone(), switch.subscribe()));
+            }
+        });
+        Self { address, is_whole }
+    }
+
+    async fn cut(&self) {
+        self.is_whole.send_replace(false);
+        eventually("the connections to end", || async { (self.is_whole.receiver_count() == 0).then_some(()) }).await;
+    }
+
+    fn mend(&self) {
+        self.is_whole.send_replace(true);
+    }
+}
+
+async fn carry(mut client: TcpStream, far: String, mut is_whole: watch::Receiver<bool>) {
+    let starts_whole = *is_whole.borrow_and_update();
+    if !starts_whole {
+        return;
+    }
+    let Ok(mut server) = TcpStream::connect(far).await else { return };
+    tokio::select! {
+        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+        _ = is_whole.changed() => {}
+    }
+}

@@ -1,0 +1,265 @@
+//! What every session store must do, whichever adapter it is; and what only one that can lose what it knows must do.
+
+use std::{collections::BTreeSet, slice, sync::Arc, time::Duration};
+
+use im_infra::{
+    clock::Clock,
+    config::Secret,
+    session_store::{MemorySessionStore, RedisOptions, RedisSessionStore, Route, SessionStore},
+    testing::{eventually, infra},
+};
+use redis::{AsyncCommands as _, aio::MultiplexedConnection};
+
+const ROUTE_TTL_MS: u64 = 60_000;
+const COMPLETE_TTL_MS: u64 = 30_000;
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Memory,
+    Redis,
+}
+
+/// A session store as two processes see it.
+struct Fixture {
+    one: Arc<dyn SessionStore>,
+    other: Arc<dyn SessionStore>,
+}
+
+impl Fixture {
+    async fn start(kind: Kind) -> Self {
+        match kind {
+            Kind::Memory => {
+                let store = MemorySessionStore::default();
+                Self { one: Arc::new(store.clone()), other: Arc::new(store) }
+            }
+            Kind::Redis => {
+                let redis = Redis::start().await;
+                Self { one: Arc::new(redis.store()), other: Arc::new(redis.store()) }
+            }
+        }
+    }
+}
+
+/// Makes one test per adapter of an async function that takes a [`Fixture`].
+macro_rules! on_every_store {
+    ($($test:ident,)+) => {
+        mod in_memory { $( #[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test(super::Fixture::start(super::Kind::Memory).await).await; } )+ }
+        mod in_redis { $( #[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test(super::Fixture::start(super::Kind::Redis).await).await; } )+ }
+    };
+}
+
+on_every_store! {
+    a_route_is_found_by_its_user_until_it_is_removed,
+    a_connection_is_removed_by_its_id_only,
+    only_routes_that_were_not_there_are_reported_as_new,
+    thousands_of_users_are_looked_up_at_once,
+    r12_an_instance_that_never_said_so_is_not_complete,
+    r12_an_instance_that_said_so_is_complete,
+    nothing_written_and_nobody_looked_up_is_no_error,
+}
+
+fn route(user_id: i64, connection_id: u64, instance: &str) -> Route {
+    Route {
+        user_id,
+        connection_id,
+        instance: instance.to_owned(),
+        slot: 3,
+        device_id: format!("device,{connection_id}"),
+    }
+}
+
+/// The routes of users, in order.
+async fn found(store: &dyn SessionStore, users: &[i64]) -> Vec<Route> {
+    let mut routes = store.look_up(users).await.unwrap().routes;
+    routes.sort_by(|a, b| (a.user_id, a.connection_id, &a.instance).cmp(&(b.user_id, b.connection_id, &b.instance)));
+    routes
+}
+
+async fn a_route_is_found_by_its_user_until_it_is_removed(fixture: Fixture) {
+    let (phone, desk, peer) = (route(7, 1, "a1"), route(7, 2, "b2"), route(8, 3, "a1"));
+    fixture.one.put(&[phone.clone(), desk.clone(), peer.clone()]).await.unwrap();
+    assert_eq!(found(&*fixture.other, &[7, 8, 9]).await, [phone.clone(), desk.clone(), peer.clone()]);
+    assert_eq!(found(&*fixture.other, &[8]).await, [peer]);
+    fixture.other.remove(&[phone]).await.unwrap();
+    assert_eq!(found(&*fixture.one, &[7]).await, std::slice::from_ref(&desk));
+    fixture.one.remove(slice::from_ref(&desk)).await.unwrap();
+    fixture.one.remove(&[desk]).await.unwrap();
+    assert!(found(&*fixture.one, &[7]).await.is_empty());
+}
+
+async fn a_connection_is_removed_by_its_id_only(fixture: Fixture) {
+    let (old, newer, elsewhere) = (route(7, 1, "a1"), route(7, 2, "a1"), route(7, 1, "b2"));
+    fixture.one.put(&[old.clone(), newer.clone(), elsewhere.clone()]).await.unwrap();
+    let as_it_was = Route { slot: 9, device_id: "renamed".into(), ..old };
+    fixture.one.remove(&[as_it_was]).await.unwrap();
+    assert_eq!(found(&*fixture.one, &[7]).await, [elsewhere, newer]);
+}
+
+async fn only_routes_that_were_not_there_are_reported_as_new(fixture: Fixture) {
+    let (first, second) = (route(7, 1, "a1"), route(8, 2, "a1"));
+    assert_eq!(fixture.one.put(slice::from_ref(&first)).await.unwrap(), [1]);
+    assert_eq!(fixture.one.put(&[first.clone(), second.clone()]).await.unwrap(), [2]);
+    fixture.other.remove(slice::from_ref(&first)).await.unwrap();
+    assert_eq!(fixture.one.put(&[first, second]).await.unwrap(), [1]);
+}
+
+async fn thousands_of_users_are_looked_up_at_once(fixture: Fixture) {
+    let routes: Vec<Route> = (1..=1_200).map(|user_id| route(user_id, user_id.unsigned_abs(), "a1")).collect();
+    assert_eq!(fixture.one.put(&routes).await.unwrap().len(), 1_200);
+    fixture.one.mark_complete("a1").await.unwrap();
+    let users: Vec<i64> = (1..=2_000).collect();
+    assert_eq!(found(&*fixture.other, &users).await, routes);
+    assert_eq!(fixture.other.look_up(&users).await.unwrap().complete, ["a1"]);
+}
+
+async fn r12_an_instance_that_never_said_so_is_not_complete(fixture: Fixture) {
+    fixture.one.put(&[route(7, 1, "a1")]).await.unwrap();
+    assert!(!fixture.one.is_complete("a1").await.unwrap());
+    assert!(fixture.other.look_up(&[7]).await.unwrap().complete.is_empty());
+}
+
+async fn r12_an_instance_that_said_so_is_complete(fixture: Fixture) {
+    fixture.one.put(&[route(7, 1, "a1")]).await.unwrap();
+    fixture.one.mark_complete("a1").await.unwrap();
+    fixture.other.mark_complete("b2").await.unwrap();
+    assert!(fixture.one.is_complete("a1").await.unwrap());
+    assert!(!fixture.one.is_complete("c3").await.unwrap());
+    let complete: BTreeSet<String> = fixture.other.look_up(&[7]).await.unwrap().complete.into_iter().collect();
+    assert_eq!(complete, BTreeSet::from(["a1".to_owned(), "b2".to_owned()]));
+}
+
+async fn nothing_written_and_nobody_looked_up_is_no_error(fixture: Fixture) {
+    assert!(fixture.one.put(&[]).await.unwrap().is_empty());
+    fixture.one.remove(&[]).await.unwrap();
+    fixture.one.mark_complete("a1").await.unwrap();
+    let nobody = fixture.other.look_up(&[]).await.unwrap();
+    assert_eq!((nobody.routes, nobody.complete), (vec![], vec!["a1".to_owned()]));
+}
+
+/// The real Redis, a namespace of this test's own in it, and a clock of its own.
+struct Redis {
+    connection: MultiplexedConnection,
+    options: RedisOptions,
+    clock: Clock,
+}
+
+impl Redis {
+    async fn start() -> Self {
+        let url = infra("GOCHAT_TEST_REDIS");
+        let client = redis::Client::open(url.as_str()).unwrap();
+        let options = RedisOptions {
+            url: Secret::new(url),
+            namespace: format!("t{}", uuid::Uuid::new_v4().simple()),
+            timeout_ms: 5_000,
+            route_ttl_ms: ROUTE_TTL_MS,
+            complete_ttl_ms: COMPLETE_TTL_MS,
+        };
+        let connection = client.get_multiplexed_async_connection().await.expect("the Redis of scripts/infra");
+        Self { connection, options, clock: Clock::manual(1_700_000_000_000) }
+    }
+
+    fn store(&self) -> RedisSessionStore {
+        RedisSessionStore::connect(&self.options, self.clock.clone()).unwrap()
+    }
+
+    /// What FLUSHALL does, but to this namespace alone.
+    async fn flush(&self) {
+        let mut connection = self.connection.clone();
+        let keys: Vec<String> = connection.keys(format!("{}:*", self.options.namespace)).await.unwrap();
+        let () = connection.del(keys).await.unwrap();
+    }
+
+    /// How many connections of a user are written, whether they count or not.
+    async fn written(&self, user_id: i64) -> usize {
+        let key = format!("{}:routes:{{{user_id}}}", self.options.namespace);
+        self.connection.clone().hlen(key).await.unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r12_a_mark_ends_with_its_time() {
+    let redis = Redis::start().await;
+    let store = redis.store();
+    store.mark_complete("a1").await.unwrap();
+    redis.clock.advance_ms(20_000);
+    store.mark_complete("b2").await.unwrap();
+    redis.clock.advance_ms(15_000);
+    assert!(!store.is_complete("a1").await.unwrap());
+    assert!(store.is_complete("b2").await.unwrap());
+    assert_eq!(store.look_up(&[7]).await.unwrap().complete, ["b2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_that_is_not_written_again_ends_with_its_time_and_is_cleared_away() {
+    let redis = Redis::start().await;
+    let store = redis.store();
+    store.put(&[route(7, 1, "dead"), route(7, 2, "a1")]).await.unwrap();
+    redis.clock.advance_ms(40_000);
+    assert!(store.put(&[route(7, 2, "a1")]).await.unwrap().is_empty());
+    redis.clock.advance_ms(40_000);
+    assert_eq!(found(&store, &[7]).await, [route(7, 2, "a1")]);
+    eventually("the dead one to be cleared away", || async {
+        assert_eq!(found(&store, &[7]).await, [route(7, 2, "a1")]);
+        (redis.written(7).await == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_that_ran_out_is_new_when_it_is_written_again_and_not_cleared_away_then() {
+    let redis = Redis::start().await;
+    let (gateway, logic) = (redis.store(), redis.store());
+    gateway.put(&[route(7, 1, "a1")]).await.unwrap();
+    redis.clock.advance_ms(70_000);
+    // Logic has seen that it ran out, and will clear it away with its next look-up.
+    assert!(found(&logic, &[7]).await.is_empty());
+    assert_eq!(gateway.put(&[route(7, 1, "a1")]).await.unwrap(), [1]);
+    assert_eq!(found(&logic, &[7]).await, [route(7, 1, "a1")]);
+    assert_eq!(found(&logic, &[7]).await, [route(7, 1, "a1")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p7_after_a_flush_nobody_is_complete_and_every_route_is_new() {
+    let redis = Redis::start().await;
+    let (gateway, logic) = (redis.store(), redis.store());
+    let routes = [route(7, 1, "a1"), route(8, 2, "a1")];
+    gateway.put(&routes).await.unwrap();
+    gateway.mark_complete("a1").await.unwrap();
+    redis.flush().await;
+    assert!(!gateway.is_complete("a1").await.unwrap());
+    let nothing = logic.look_up(&[7, 8]).await.unwrap();
+    assert_eq!((nothing.routes, nothing.complete), (vec![], vec![]));
+    assert_eq!(gateway.put(&routes).await.unwrap(), [1, 2]);
+    gateway.mark_complete("a1").await.unwrap();
+    assert!(gateway.is_complete("a1").await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r12_a_pass_with_a_flush_in_its_middle_makes_nobody_complete() {
+    let redis = Redis::start().await;
+    let gateway = redis.store();
+    gateway.put(&[route(7, 1, "a1")]).await.unwrap();
+    redis.flush().await;
+    gateway.put(&[route(8, 2, "a1")]).await.unwrap();
+    gateway.mark_complete("a1").await.unwrap_err();
+    assert!(!gateway.is_complete("a1").await.unwrap());
+    assert_eq!(gateway.put(&[route(7, 1, "a1"), route(8, 2, "a1")]).await.unwrap(), [1]);
+    gateway.mark_complete("a1").await.unwrap();
+    // So it is with a flush right before the mark.
+    gateway.put(&[route(7, 1, "a1"), route(8, 2, "a1")]).await.unwrap();
+    redis.flush().await;
+    gateway.mark_complete("a1").await.unwrap_err();
+    assert!(!gateway.is_complete("a1").await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_is_down_fails_in_time_and_keeps_nobody_from_starting() {
+    let options =
+        RedisOptions { url: Secret::new("redis://127.0.0.1:1/0"), timeout_ms: 500, ..RedisOptions::default() };
+    let store = RedisSessionStore::connect(&options, Clock::system()).unwrap();
+    for _ in 0..3 {
+        let looked_up = tokio::time::timeout(Duration::from_secs(5), store.look_up(&[7]));
+        looked_up.await.expect("an answer in time").unwrap_err();
+        store.put(&[route(7, 1, "a1")]).await.unwrap_err();
+    }
+}
