@@ -1,14 +1,19 @@
 //! The adapters of the queue port, each with a log of its own.
 
 use im_infra::{
-    mq::{EmbeddedLog, EmbeddedLogOptions, Group, Member, NewRecord, Queue, Reader, Record, Room, Topic},
+    mq::{
+        EmbeddedLog, EmbeddedLogOptions, Group, Kafka, KafkaOptions, Member, NewRecord, Queue, Reader, Record, Room,
+        Topic,
+    },
     telemetry::Telemetry,
+    testing::infra,
 };
 use tempfile::TempDir;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Embedded,
+    Kafka,
 }
 
 /// Partitions of every topic in these tests.
@@ -23,7 +28,6 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    #[allow(clippy::unused_async)] // other adapters connect
     pub(crate) async fn start(kind: Kind) -> Self {
         let telemetry = Telemetry::for_tests();
         match kind {
@@ -32,6 +36,19 @@ impl Fixture {
                 let options = EmbeddedLogOptions { partitions: PARTITIONS, ..EmbeddedLogOptions::default() };
                 let queue = Queue::new(EmbeddedLog::open(folder.path(), &options).unwrap(), &telemetry);
                 Self { other: queue.clone(), queue, telemetry, _folder: Some(folder) }
+            }
+            Kind::Kafka => {
+                let options = KafkaOptions {
+                    brokers: infra("GOCHAT_TEST_KAFKA"),
+                    namespace: format!("t{}.", uuid::Uuid::new_v4().simple()),
+                    partitions: PARTITIONS,
+                    downstream_partitions: PARTITIONS,
+                    session_timeout_ms: 3_000,
+                    ..KafkaOptions::default()
+                };
+                let queue = Queue::new(Kafka::connect(&options).await.unwrap(), &telemetry);
+                let other = Queue::new(Kafka::connect(&options).await.unwrap(), &telemetry);
+                Self { queue, other, telemetry, _folder: None }
             }
         }
     }
@@ -70,6 +87,7 @@ pub(crate) fn payloads(records: &[Record]) -> Vec<String> {
 macro_rules! on_every_queue {
     ($($test:ident,)+) => {
         mod embedded { $( #[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test(crate::queues::Fixture::start(crate::queues::Kind::Embedded).await).await; } )+ }
+        mod kafka { $( #[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test(crate::queues::Fixture::start(crate::queues::Kind::Kafka).await).await; } )+ }
     };
 }
 pub(crate) use on_every_queue;

@@ -1,0 +1,115 @@
+//! The topics: made where they are missing, counted where they are not.
+
+use std::{
+    collections::HashMap,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    error::RDKafkaErrorCode as Code,
+};
+use tokio::runtime::Handle;
+
+use super::{
+    super::{MqError, Topic},
+    KafkaOptions,
+    callbacks::Quiet,
+    client::native,
+    error::{unavailable, unusable},
+};
+
+/// A new topic is not known everywhere at once: how soon to look again.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// Copies from which on a record needs two of them to be confirmed: one may be lost, and one may be away.
+const SAFE_REPLICATION: i32 = 3;
+
+/// Makes the topics that are missing and returns how many partitions each has. Blocks.
+pub(super) fn prepare(options: &KafkaOptions, runtime: &Handle) -> Result<HashMap<Topic, u32>, MqError> {
+    let admin: AdminClient<Quiet> = options.client().create_with_context(Quiet).map_err(|error| unusable(&error))?;
+    create(&admin, options, runtime)?;
+    let mut partitions = HashMap::new();
+    for topic in Topic::ALL {
+        let found = count(&admin, options, topic)?;
+        check(options, topic, found)?;
+        partitions.insert(topic, found);
+    }
+    Ok(partitions)
+}
+
+/// Asks for all of them without looking first: to look for a topic may create it, with the cluster's own settings.
+fn create(admin: &AdminClient<Quiet>, options: &KafkaOptions, runtime: &Handle) -> Result<(), MqError> {
+    let names = Topic::ALL.map(|topic| (topic, options.topic_name(topic)));
+    let topics = names.each_ref().map(|(topic, name)| {
+        let partitions = native(options.configured_partitions(*topic));
+        let wanted = NewTopic::new(name, partitions, TopicReplication::Fixed(options.replication));
+        if options.replication >= SAFE_REPLICATION { wanted.set("min.insync.replicas", "2") } else { wanted }
+    });
+    let timeout = Some(options.request_timeout());
+    let request = AdminOptions::new().request_timeout(timeout).operation_timeout(timeout);
+    let results = runtime.block_on(admin.create_topics(&topics, &request)).map_err(|error| unavailable(&error))?;
+    for result in results {
+        match result {
+            Ok(name) => tracing::info!(topic = %name, "topic created"),
+            Err((_, Code::TopicAlreadyExists)) => {}
+            // Someone else makes the topics here; whether they did is looked at next.
+            Err((name, Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed)) => {
+                tracing::debug!(topic = %name, "not allowed to create topics");
+            }
+            Err((name, code @ (Code::InvalidPartitions | Code::InvalidConfig | Code::PolicyViolation))) => {
+                return Err(MqError::Refused(format!("topic {name}: {code}")));
+            }
+            Err((name, code)) => return Err(MqError::Unavailable(format!("topic {name}: {code}"))),
+        }
+    }
+    Ok(())
+}
+
+/// How many partitions a topic has, as soon as the cluster knows.
+fn count(admin: &AdminClient<Quiet>, options: &KafkaOptions, topic: Topic) -> Result<u32, MqError> {
+    let name = options.topic_name(topic);
+    let until = Instant::now() + options.request_timeout();
+    loop {
+        let metadata = admin
+            .inner()
+            .fetch_metadata(Some(&name), options.request_timeout())
+            .map_err(|error| unavailable(&error))?;
+        // The list of partitions must not be touched where there is an error.
+        let found = metadata.topics().first().filter(|found| found.error().is_none());
+        if let Some(found) = found {
+            return Ok(u32::try_from(found.partitions().len()).unwrap_or(u32::MAX));
+        }
+        if Instant::now() >= until {
+            return Err(MqError::Unavailable(format!("topic {name} does not exist")));
+        }
+        thread::park_timeout(LOOK_AGAIN);
+    }
+}
+
+fn check(options: &KafkaOptions, topic: Topic, found: u32) -> Result<(), MqError> {
+    let wanted = options.configured_partitions(topic);
+    let fits = match topic {
+        Topic::Downstream => found >= wanted,
+        Topic::Upstream | Topic::Task | Topic::Dead | Topic::Event => found == wanted,
+    };
+    if fits {
+        return Ok(());
+    }
+    let name = options.topic_name(topic);
+    Err(MqError::Refused(format!("topic {name} has {found} partitions, the configuration says {wanted}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_whose_order_hangs_on_its_partitions_must_have_as_many_as_configured() {
+        let options = KafkaOptions { partitions: 16, downstream_partitions: 8, ..KafkaOptions::default() };
+        assert!(check(&options, Topic::Upstream, 16).is_ok());
+        assert!(check(&options, Topic::Upstream, 17).is_err_and(|error| !error.is_transient()));
+        assert!(check(&options, Topic::Downstream, 12).is_ok());
+        assert!(check(&options, Topic::Downstream, 7).is_err());
+    }
+}

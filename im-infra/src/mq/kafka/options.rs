@@ -1,0 +1,181 @@
+//! How to reach the cluster, and what each kind of client is told.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
+use serde::{Deserialize, Serialize};
+
+use super::super::{Group, Topic};
+use crate::config::Secret;
+
+/// How to reach Kafka, and how its topics look.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KafkaOptions {
+    /// Where to begin: `host:port`, several with commas.
+    pub brokers: String,
+    /// Put before the names of topics and groups, so that several deployments share a cluster.
+    pub namespace: String,
+    /// Partitions of every topic but downstream. Fixed for the life of a topic: the order of a conversation hangs on it.
+    pub partitions: u32,
+    /// Partitions of downstream, which are the gateways' slots. A topic that has more already is taken as it is.
+    pub downstream_partitions: u32,
+    /// Copies of each partition of a topic that is created; -1 leaves it to the cluster. With three or more, a record is
+    /// confirmed when two of them have it.
+    pub replication: i32,
+    /// After so long without a sign of life a member of a group loses its partitions. The cluster allows 6 s or more
+    /// unless it is told otherwise.
+    pub session_timeout_ms: u32,
+    /// How long to wait for an answer about topics and offsets.
+    pub request_timeout_ms: u32,
+    /// How long a record waits for others to travel with; 0 still takes along what waits anyway.
+    pub linger_ms: u32,
+    /// Records that may wait to be confirmed.
+    pub produce_records_max: u32,
+    /// Kilobytes of records that may wait to be confirmed.
+    pub produce_kbytes_max: u32,
+    /// Kilobytes of records that are fetched ahead, for each partition.
+    pub fetch_kbytes_max: u32,
+    /// librdkafka's own settings, with `_` for `.`: `security_protocol`, `sasl_mechanism`, `sasl_username`,
+    /// `sasl_password`, `ssl_ca_location`. They cannot change what the promises stand on (acks, offsets, idempotence).
+    pub properties: BTreeMap<String, Secret>,
+}
+
+impl Default for KafkaOptions {
+    fn default() -> Self {
+        Self {
+            brokers: "localhost:9092".into(),
+            namespace: String::new(),
+            partitions: 16,
+            downstream_partitions: 64,
+            replication: 1,
+            session_timeout_ms: 10_000,
+            request_timeout_ms: 10_000,
+            linger_ms: 0,
+            produce_records_max: 100_000,
+            produce_kbytes_max: 65_536,
+            fetch_kbytes_max: 8_192,
+            properties: BTreeMap::new(),
+        }
+    }
+}
+
+/// The longest that the members of a revoked partition may take to finish their batch.
+const GRACE_MAX: Duration = Duration::from_secs(2);
+
+impl KafkaOptions {
+    pub(super) fn topic_name(&self, topic: Topic) -> String {
+        format!("{}{}", self.namespace, topic.name())
+    }
+
+    pub(super) fn group_name(&self, group: Group) -> String {
+        format!("{}{}", self.namespace, group.name())
+    }
+
+    pub(super) const fn configured_partitions(&self, topic: Topic) -> u32 {
+        match topic {
+            Topic::Downstream => self.downstream_partitions,
+            Topic::Upstream | Topic::Task | Topic::Dead | Topic::Event => self.partitions,
+        }
+    }
+
+    pub(super) fn request_timeout(&self) -> Duration {
+        Duration::from_millis(self.request_timeout_ms.into())
+    }
+
+    pub(super) fn session_timeout(&self) -> Duration {
+        Duration::from_millis(self.session_timeout_ms.into())
+    }
+
+    pub(super) fn grace(&self) -> Duration {
+        GRACE_MAX.min(self.session_timeout() / 2)
+    }
+
+    /// What every client shares. The defaults of librdkafka wait up to 10 s before they connect again.
+    pub(super) fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", self.brokers.as_str())
+            .set("client.id", "gochat")
+            .set("socket.timeout.ms", "15000")
+            .set("socket.keepalive.enable", "true")
+            .set("reconnect.backoff.ms", "50")
+            .set("reconnect.backoff.max.ms", "1000")
+            .set("retry.backoff.ms", "20")
+            .set("retry.backoff.max.ms", "500")
+            .set("topic.metadata.refresh.interval.ms", "30000")
+            .set("log.connection.close", "false");
+        for (key, value) in &self.properties {
+            config.set(key.replace('_', "."), value.expose());
+        }
+        config.set("allow.auto.create.topics", "false").set_log_level(RDKafkaLogLevel::Warning);
+        config
+    }
+
+    /// Nothing is given up by time (0 means never): how long to wait is the caller's to say.
+    pub(super) fn producer(&self) -> ClientConfig {
+        let mut config = self.client();
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("message.timeout.ms", "0")
+            .set("linger.ms", self.linger_ms.to_string())
+            .set("queue.buffering.max.messages", self.produce_records_max.to_string())
+            .set("queue.buffering.max.kbytes", self.produce_kbytes_max.to_string());
+        config
+    }
+
+    /// Positions are always explicit: one that is out of range is an error, and nothing is committed unasked. A broker
+    /// answers a fetch as soon as it has a record; the wait only sets how often an idle partition is asked about.
+    pub(super) fn consumer(&self, group: &str) -> ClientConfig {
+        let mut config = self.client();
+        config
+            .set("group.id", group)
+            .set("auto.offset.reset", "error")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("enable.partition.eof", "false")
+            .set("fetch.wait.max.ms", "50")
+            .set("fetch.queue.backoff.ms", "10")
+            .set("fetch.error.backoff.ms", "50")
+            .set("queued.min.messages", "10000")
+            .set("queued.max.messages.kbytes", self.fetch_kbytes_max.to_string());
+        config
+    }
+
+    pub(super) fn member(&self, group: Group) -> ClientConfig {
+        let mut config = self.consumer(&self.group_name(group));
+        // A rebalance is noticed by the next heartbeat.
+        let heartbeat_ms = (self.session_timeout_ms / 10).clamp(100, 1_000);
+        config
+            .set("group.protocol", "classic")
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("session.timeout.ms", self.session_timeout_ms.to_string())
+            .set("heartbeat.interval.ms", heartbeat_ms.to_string());
+        config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operator_adds_settings_but_cannot_weaken_the_promises() {
+        let properties = [("security_protocol", "sasl_plaintext"), ("acks", "1"), ("auto_offset_reset", "latest")];
+        let options = KafkaOptions {
+            properties: properties.into_iter().map(|(key, value)| (key.to_owned(), Secret::new(value))).collect(),
+            ..KafkaOptions::default()
+        };
+        assert_eq!(options.producer().get("security.protocol"), Some("sasl_plaintext"));
+        assert_eq!(options.producer().get("acks"), Some("all"));
+        assert_eq!(options.member(Group::Logic).get("auto.offset.reset"), Some("error"));
+    }
+
+    #[test]
+    fn a_namespace_keeps_deployments_apart() {
+        let options = KafkaOptions { namespace: "a.".into(), ..KafkaOptions::default() };
+        assert_eq!(options.topic_name(Topic::Upstream), "a.im.upstream.v1");
+        assert_eq!(options.group_name(Group::Task), "a.im-task");
+    }
+}

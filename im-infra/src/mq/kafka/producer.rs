@@ -1,0 +1,166 @@
+//! One idempotent producer for the whole process: records of a partition keep their order, and a retry inside librdkafka
+//! stores none of them twice.
+
+use std::{
+    sync::{
+        Arc, Mutex, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    ClientConfig,
+    error::{KafkaError, RDKafkaErrorCode},
+    message::{Header, OwnedHeaders},
+    producer::{BaseProducer, BaseRecord, Producer as _},
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::{
+    super::{MqError, Routed},
+    KafkaOptions,
+    client::{POLL_WAIT, Partition, RETRY_WAIT, STEP_WAIT, alone, blocking, lock, native, start_thread},
+    delivery::{Batch, Deliveries},
+    error::{undelivered, unusable},
+};
+
+/// How long a call waits for room among the records that are not confirmed yet.
+const ROOM_WAIT: Duration = Duration::from_secs(1);
+/// How often it looks.
+const ROOM_STEP: Duration = Duration::from_millis(5);
+/// How long records nobody waits for may take to leave when the producer ends.
+const FLUSH_WAIT: Duration = Duration::from_secs(5);
+
+type Client = BaseProducer<Deliveries>;
+
+/// Takes records to the producer, which its thread owns.
+pub(super) struct Producer {
+    current: Arc<Mutex<Weak<Client>>>,
+    request_timeout: Duration,
+    /// Ends the thread.
+    _ends: DropGuard,
+}
+
+struct Live {
+    client: Arc<Client>,
+    fatal: Arc<AtomicBool>,
+}
+
+impl Live {
+    fn new(config: &ClientConfig) -> Result<Self, MqError> {
+        let fatal = Arc::new(AtomicBool::new(false));
+        let client: Client =
+            config.create_with_context(Deliveries { fatal: fatal.clone() }).map_err(|error| unusable(&error))?;
+        Ok(Self { client: Arc::new(client), fatal })
+    }
+}
+
+impl Producer {
+    pub(super) fn start(options: &KafkaOptions) -> Result<Self, MqError> {
+        let config = options.producer();
+        let live = Live::new(&config)?;
+        let stop = CancellationToken::new();
+        let ends = stop.clone().drop_guard();
+        let current = Arc::new(Mutex::new(Arc::downgrade(&live.client)));
+        let shown = current.clone();
+        start_thread("kafka-producer", move || serve(&config, live, &shown, &stop))?;
+        Ok(Self { current, request_timeout: options.request_timeout(), _ends: ends })
+    }
+
+    /// Sends records in order; returns when every one is confirmed. Without an answer from the cluster that is never: the
+    /// caller knows how long to wait, and may repeat.
+    pub(super) async fn produce(&self, topic: &str, records: &[Routed]) -> Result<(), MqError> {
+        let batch = Batch::new();
+        let until = Instant::now() + ROOM_WAIT;
+        let mut rest = records;
+        loop {
+            let sent = self.send(topic, rest, &batch)?;
+            rest = &rest[sent..];
+            if rest.is_empty() {
+                break;
+            }
+            if Instant::now() >= until {
+                return Err(MqError::Unavailable("too many records wait to be confirmed".into()));
+            }
+            tokio::time::sleep(ROOM_STEP).await;
+        }
+        batch.settled().await
+    }
+
+    /// Sends as many as there is room for.
+    fn send(&self, topic: &str, records: &[Routed], batch: &Arc<Batch>) -> Result<usize, MqError> {
+        let client = self.client()?;
+        for (index, routed) in records.iter().enumerate() {
+            batch.add();
+            if let Err((error, _)) = client.send(native_record(topic, routed, batch)) {
+                batch.settle(None);
+                return match error {
+                    KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) => Ok(index),
+                    error => Err(undelivered(&error)),
+                };
+            }
+        }
+        Ok(records.len())
+    }
+
+    /// The oldest offset of a partition, and one past the newest.
+    pub(super) async fn watermarks(&self, partition: Partition) -> Result<(u64, u64), MqError> {
+        let (client, timeout) = (self.client()?, self.request_timeout);
+        blocking(move || partition.watermarks(client.client(), timeout)).await
+    }
+
+    /// For the length of a call.
+    fn client(&self) -> Result<Arc<Client>, MqError> {
+        lock(&self.current).upgrade().ok_or_else(|| MqError::Unavailable("the producer is being replaced".into()))
+    }
+}
+
+fn native_record<'a>(topic: &'a str, routed: &'a Routed, batch: &Arc<Batch>) -> BaseRecord<'a, [u8], [u8], Arc<Batch>> {
+    let record = &routed.record;
+    let native = BaseRecord::with_opaque_to(topic, batch.clone())
+        .partition(native(routed.partition))
+        .key(&record.key[..])
+        .payload(&record.payload[..]);
+    if record.headers.is_empty() {
+        return native;
+    }
+    let headers =
+        record.headers.iter().fold(OwnedHeaders::new_with_capacity(record.headers.len()), |headers, (name, value)| {
+            headers.insert(Header { key: name, value: Some(&value[..]) })
+        });
+    native.headers(headers)
+}
+
+/// Serves delivery reports until the end. A producer with a fatal error (a gap in its sequence that the cluster will not
+/// take) fails what it still holds and is replaced: its callers repeat, and a repetition is harmless.
+fn serve(config: &ClientConfig, mut live: Live, shown: &Mutex<Weak<Client>>, stop: &CancellationToken) {
+    loop {
+        while !stop.is_cancelled() && !live.fatal.load(Ordering::Acquire) {
+            live.client.poll(POLL_WAIT);
+        }
+        *lock(shown) = Weak::new();
+        retire(live.client);
+        live = loop {
+            if stop.is_cancelled() {
+                return;
+            }
+            match Live::new(config) {
+                Ok(next) => break next,
+                Err(error) => tracing::error!(%error, "no new producer yet"),
+            }
+            thread::park_timeout(RETRY_WAIT);
+        };
+        tracing::warn!("producer replaced after a fatal error");
+        *lock(shown) = Arc::downgrade(&live.client);
+    }
+}
+
+/// Dropping a producer fails what it holds, so that is sent first.
+fn retire(client: Arc<Client>) {
+    let client = alone(client, |client| client.poll(STEP_WAIT));
+    if let Err(error) = client.flush(FLUSH_WAIT) {
+        tracing::warn!(%error, "producer ends with records that are not confirmed");
+    }
+}
