@@ -25,6 +25,14 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// All services in this process, nothing else needed: SQLite and an embedded log in the data folder.
     Standalone,
+    /// im-gateway: HTTP and WebSocket. Needs Kafka, etcd, Redis and im-logic.
+    Gateway,
+    /// im-logic: decides commands. Needs Kafka, etcd, Redis and im-repo.
+    Logic,
+    /// im-repo: the store. Needs etcd and a database whose schema is up to date (`gochat migrate up`).
+    Repo,
+    /// im-task: background work. Needs Kafka, etcd and im-repo.
+    Task,
     /// Looks at the configuration.
     Config {
         #[command(subcommand)]

@@ -6,8 +6,10 @@ use im_gateway::GatewayOptions;
 use im_infra::{
     config::{Check, ConfigError, Report, Sources, load},
     lifecycle::AdminOptions,
-    mq::EmbeddedLogOptions,
+    mq::{EmbeddedLogOptions, KafkaOptions},
+    registry::{EtcdOptions, ServiceName},
     rpc::RpcOptions,
+    session_store::RedisOptions,
     telemetry::TelemetryOptions,
 };
 use im_logic::LogicOptions;
@@ -26,6 +28,9 @@ pub(crate) struct Config {
     pub(crate) telemetry: TelemetryOptions,
     pub(crate) rpc: RpcOptions,
     pub(crate) log: EmbeddedLogOptions,
+    pub(crate) kafka: KafkaOptions,
+    pub(crate) etcd: EtcdOptions,
+    pub(crate) redis: RedisOptions,
     pub(crate) repo: RepoOptions,
     pub(crate) logic: LogicOptions,
     pub(crate) gateway: GatewayOptions,
@@ -46,6 +51,23 @@ impl Config {
     }
 }
 
+impl Config {
+    /// What a service that is its own process cannot do without, and nobody makes for it: no default is a secret.
+    pub(crate) fn require_service_secrets(&self, service: ServiceName) -> Result<(), ConfigError> {
+        let mut report = Report::default();
+        report.require(!self.rpc.secret.is_empty(), "rpc.secret", "", "at least 32 bytes, the same for all services");
+        if service == ServiceName::Repo {
+            let url = &self.repo.database.url;
+            report.require(!url.is_empty(), "repo.database.url", "", "sqlite:, mysql: or postgres:");
+        }
+        if service == ServiceName::Logic {
+            let allowed = "a P-256 private key in PKCS#8 PEM, or file:PATH, the same for all of im-logic";
+            report.require(!self.logic.auth.signing_key.is_empty(), "logic.auth.signing_key", "", allowed);
+        }
+        report.done()
+    }
+}
+
 impl Check for Config {
     fn check(&self, report: &mut Report) {
         report.range("process.drain_ms", self.process.drain_ms, 100..=600_000);
@@ -58,6 +80,15 @@ impl Check for Config {
         report.range("log.partitions", self.log.partitions, 1..=256);
         report.range("log.topic_bytes_max", self.log.topic_bytes_max, 1 << 20..=1 << 40);
         report.range("log.reserve_bytes", self.log.reserve_bytes, 0..=self.log.topic_bytes_max / 2);
+        report.range("kafka.partitions", self.kafka.partitions, 1..=10_000);
+        report.range("kafka.downstream_partitions", self.kafka.downstream_partitions, 1..=10_000);
+        report.range("kafka.session_timeout_ms", self.kafka.session_timeout_ms, 500..=300_000);
+        report.range("kafka.request_timeout_ms", self.kafka.request_timeout_ms, 100..=120_000);
+        report.range("etcd.lease_ttl_ms", self.etcd.lease_ttl_ms, 2_000..=60_000);
+        report.require(!self.etcd.endpoints.is_empty(), "etcd.endpoints", "", "at least one http://host:port");
+        report.range("redis.timeout_ms", self.redis.timeout_ms, 50..=10_000);
+        report.range("redis.route_ttl_ms", self.redis.route_ttl_ms, 90_000..=3_600_000);
+        report.range("redis.complete_ttl_ms", self.redis.complete_ttl_ms, 45_000..=3_600_000);
         self.repo.check(report);
         self.logic.check(report);
         self.gateway.check(report);

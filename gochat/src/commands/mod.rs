@@ -4,6 +4,7 @@ mod config;
 mod dead_letters;
 mod migrate;
 mod process;
+mod services;
 mod standalone;
 
 use crate::{
@@ -15,6 +16,10 @@ use crate::{
 pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Standalone => standalone::run(Config::load(cli.config)?).await,
+        Command::Gateway => Box::pin(services::gateway(Config::load(cli.config)?)).await,
+        Command::Logic => Box::pin(services::logic(Config::load(cli.config)?)).await,
+        Command::Repo => Box::pin(services::repo(Config::load(cli.config)?)).await,
+        Command::Task => Box::pin(services::task(Config::load(cli.config)?)).await,
         Command::Config { command } => config::run(command, cli.config),
         Command::DeadLetters { command } => dead_letters::run(command, Config::load(cli.config)?).await,
         Command::Migrate { command } => migrate::run(command, Config::load(cli.config)?).await,

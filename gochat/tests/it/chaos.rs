@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{
+    cluster::Cluster,
     server::Server,
     talker::{Scene, read_logs, settle},
 };
@@ -33,4 +34,40 @@ async fn standalone_under_kill_9_loses_doubles_and_reorders_nothing() {
     println!("{report}");
     assert!(report.violations.is_empty(), "seed {seed}: {report}");
     assert!(report.acknowledged > 500 && report.pushes_due > 500, "too little happened: {report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_under_kill_9_lose_double_and_reorder_nothing() {
+    let seed = 11;
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut cluster = Cluster::start(&[]).await;
+    let scene = Scene::set(cluster.addresses(), 10).await;
+    let nemesis = async {
+        // Every kind of process, twice, in a seeded order, while commands are in flight.
+        let mut order: Vec<usize> = (0..8).collect();
+        random.shuffle(&mut order);
+        for which in order {
+            tokio::time::sleep(Duration::from_millis(random.u64(500..1_500))).await;
+            let nodes = match which % 4 {
+                0 => &mut cluster.gateways,
+                1 => &mut cluster.logics,
+                2 => &mut cluster.repos,
+                _ => &mut cluster.tasks,
+            };
+            nodes[which / 4].kill_and_restart().await;
+        }
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        scene.recorder.stop();
+        cluster
+    };
+    let (cluster, ()) = tokio::join!(nemesis, scene.play());
+    let at = cluster.addresses().remove(0);
+    settle(&scene.recorder, &at, &scene.users, &scene.conversations).await;
+    let url = cluster.database_url.clone();
+    cluster.terminate().await;
+    read_logs(&scene.recorder, url, &scene.conversations).await;
+    let report = scene.judge();
+    println!("{report}");
+    assert!(report.violations.is_empty(), "seed {seed}: {report}");
+    assert!(report.acknowledged > 500 && report.pushes_due > 100, "too little happened: {report}");
 }

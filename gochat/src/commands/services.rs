@@ -1,0 +1,171 @@
+//! `gochat gateway`, `logic`, `repo`, `task`: one service in this process, on Kafka, etcd, Redis and a database server.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use im_gateway::{Gateway, GatewayParts};
+use im_infra::{
+    ids::{Mint, NODES},
+    lifecycle::Lifecycle,
+    mq::{Kafka, Queue},
+    registry::{EtcdRegistry, Instance, Registration, Registry, ServiceName, SlotSpace},
+    rpc::{Channel, serve},
+    session_store::RedisSessionStore,
+};
+use im_logic::{Logic, LogicParts};
+use im_repo::Repo;
+use im_task::{Task, TaskParts};
+use tonic::service::Routes;
+
+use super::process::Process;
+use crate::config::Config;
+
+/// How long a service waits for the first list of those it calls; then it goes on and finds them when they come.
+const LISTED_MS: u64 = 5_000;
+
+/// A process with its way to etcd.
+struct Service {
+    process: Process,
+    registry: Arc<EtcdRegistry>,
+    /// Drained last: it takes back what was announced.
+    keeping: Lifecycle,
+}
+
+impl Service {
+    async fn start(name: ServiceName, config: Config) -> anyhow::Result<Self> {
+        config.require_service_secrets(name)?;
+        let process = Process::start(name.as_str(), config).await?;
+        let keeping = process.life.part();
+        let registry = EtcdRegistry::connect(&process.config.etcd, keeping.clone()).await.context("cannot use etcd")?;
+        Ok(Self { registry: Arc::new(registry), keeping, process })
+    }
+
+    async fn queue(&self) -> anyhow::Result<Queue> {
+        let kafka = Kafka::connect(&self.process.config.kafka).await.context("cannot use Kafka")?;
+        // The groups are left before the process ends, or their partitions would wait out a session.
+        Ok(Queue::new(kafka.counted_by(&self.keeping), &self.process.telemetry))
+    }
+
+    fn routes(&self) -> anyhow::Result<Arc<RedisSessionStore>> {
+        let store = RedisSessionStore::connect(&self.process.config.redis, self.process.clock.clone());
+        Ok(Arc::new(store.context("cannot use Redis")?))
+    }
+
+    /// Waits until it is known who lives: an empty list would mean nobody.
+    async fn know(&self, service: ServiceName) {
+        let listed = tokio::time::timeout(Duration::from_millis(LISTED_MS), self.registry.listed(service)).await;
+        if listed.is_err() {
+            tracing::warn!(service = service.as_str(), "etcd did not tell who lives, going on");
+        }
+    }
+
+    fn channel(&self, caller: ServiceName, callee: ServiceName) -> Channel {
+        let instances = self.registry.watch(callee);
+        Channel::remote(instances, (caller, callee), &self.process.config.rpc, self.process.tokens.clone())
+    }
+
+    /// Serves the routes on a socket and tells everybody.
+    async fn announce(
+        &self,
+        service: ServiceName,
+        routes: Routes,
+        part: &Lifecycle,
+    ) -> anyhow::Result<(String, Registration)> {
+        let rpc = &self.process.config.rpc;
+        let bound = serve(rpc.listen, routes, (service, self.process.tokens.clone()), part).await;
+        let bound = bound.with_context(|| format!("cannot listen on {} (rpc.listen)", rpc.listen))?;
+        let address = if rpc.advertise.is_empty() { bound.to_string() } else { rpc.advertise.clone() };
+        let instance = Instance { service, instance: self.process.instance.clone(), address: address.clone(), slot: 0 };
+        let registration = self.registry.announce(instance).await.context("cannot announce this process in etcd")?;
+        Ok((address, registration))
+    }
+}
+
+pub(super) async fn repo(config: Config) -> anyhow::Result<()> {
+    let service = Service::start(ServiceName::Repo, config).await?;
+    let Process { config, clock, telemetry, instance, life, .. } = &service.process;
+    let repo = Repo::start(&config.repo, clock.clone(), telemetry, instance).await?;
+    let part = life.part();
+    let (address, registration) = service.announce(ServiceName::Repo, repo.routes(), &part).await?;
+    let Service { process, keeping, .. } = service;
+    let drain = |limit| async move {
+        // No new calls, then those in progress.
+        drop(registration);
+        let calls = part.drain(limit).await;
+        calls.and(keeping.drain(limit).await)
+    };
+    process.serve(&[format!("im-repo is ready at {address}")], drain).await
+}
+
+pub(super) async fn logic(config: Config) -> anyhow::Result<()> {
+    let service = Service::start(ServiceName::Logic, config).await?;
+    let Process { config, clock, telemetry, life, .. } = &service.process;
+    let node = service.registry.lease_slot(SlotSpace::Node, NODES).await.context("cannot lease a node slot")?;
+    let parts = LogicParts {
+        queue: service.queue().await?,
+        repo: service.channel(ServiceName::Logic, ServiceName::Repo),
+        routes: service.routes()?,
+        registry: service.registry.clone(),
+        mint: Arc::new(Mint::new(node.number, node.deadline.clone(), clock.clone())),
+        clock: clock.clone(),
+        telemetry: telemetry.clone(),
+    };
+    let logic = Logic::new(config.logic.clone(), parts)?;
+    service.know(ServiceName::Gateway).await;
+    let (part, consuming) = (life.part(), life.part());
+    let (address, registration) = service.announce(ServiceName::Logic, logic.routes(), &part).await?;
+    let lost = node.lost.clone();
+    let (group, stopping) = (consuming.clone(), consuming.stopping());
+    consuming.spawn("upstream", logic.consume(group));
+    consuming.spawn("node-slot", async move {
+        tokio::select! {
+            () = lost.cancelled() => Err("another process has this one's node slot"),
+            () = stopping.cancelled() => Ok(()),
+        }
+    });
+    let Service { process, keeping, .. } = service;
+    let drain = |limit| async move {
+        drop(registration);
+        let consumed = consuming.drain(limit).await;
+        let calls = part.drain(limit).await;
+        drop(node);
+        consumed.and(calls).and(keeping.drain(limit).await)
+    };
+    process.serve(&[format!("im-logic is ready at {address}")], drain).await
+}
+
+pub(super) async fn gateway(config: Config) -> anyhow::Result<()> {
+    let service = Service::start(ServiceName::Gateway, config).await?;
+    let Process { config, clock, telemetry, instance, life, .. } = &service.process;
+    let parts = GatewayParts {
+        queue: service.queue().await?,
+        logic: service.channel(ServiceName::Gateway, ServiceName::Logic),
+        routes: service.routes()?,
+        registry: service.registry.clone(),
+        instance: instance.clone(),
+        clock: clock.clone(),
+        telemetry: telemetry.clone(),
+    };
+    let gateway = Gateway::start(config.gateway.clone(), parts, life).await?;
+    let line = format!("im-gateway is ready at http://{}", gateway.address());
+    let Service { process, keeping, .. } = service;
+    let drain = |limit| async move {
+        let gateway = gateway.drain(limit).await;
+        gateway.and(keeping.drain(limit).await)
+    };
+    process.serve(&[line], drain).await
+}
+
+pub(super) async fn task(config: Config) -> anyhow::Result<()> {
+    let service = Service::start(ServiceName::Task, config).await?;
+    let Process { clock, life, .. } = &service.process;
+    let part = life.part();
+    let repo = service.channel(ServiceName::Task, ServiceName::Repo);
+    Task::start(TaskParts { queue: service.queue().await?, repo, clock: clock.clone() }, &part);
+    let Service { process, keeping, .. } = service;
+    let drain = |limit| async move {
+        let worked = part.drain(limit).await;
+        worked.and(keeping.drain(limit).await)
+    };
+    process.serve(&["im-task is ready".to_owned()], drain).await
+}
