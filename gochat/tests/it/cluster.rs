@@ -45,7 +45,13 @@ impl Node {
 }
 
 impl Cluster {
-    pub(crate) async fn start(extra: &[(&str, &str)]) -> Self {
+    /// On the infrastructure that all tests share.
+    pub(crate) async fn start() -> Self {
+        Self::on(infra).await
+    }
+
+    /// On the infrastructure of which these are the addresses.
+    pub(crate) async fn on(infra: impl Fn(&str) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let name = uuid::Uuid::new_v4().simple().to_string();
         let mariadb = infra("GOCHAT_TEST_MARIADB");
@@ -72,8 +78,7 @@ impl Cluster {
             ("GATEWAY__RATE__COMMANDS_BURST", "100000".to_owned()),
         ];
         let own = own.into_iter().map(|(key, value)| (format!("GOCHAT__{key}"), value));
-        let extra = extra.iter().map(|(key, value)| (format!("GOCHAT__{key}"), (*value).to_owned()));
-        let settings: Vec<(String, String)> = own.chain(extra).collect();
+        let settings: Vec<(String, String)> = own.collect();
         assert!(command(folder.path(), &settings).args(["migrate", "up"]).status().await.unwrap().success());
         let mut nodes: Vec<Vec<Node>> = Vec::new();
         for service in ["repo", "logic", "task", "gateway"] {

@@ -12,6 +12,7 @@ mod dead_letters;
 mod documents;
 mod durability;
 mod groups;
+mod infrastructure;
 mod process;
 mod processes;
 mod replay;

@@ -7,7 +7,7 @@ use super::{
 
 #[tokio::test(flavor = "multi_thread")]
 async fn users_on_different_gateways_chat_through_kafka() {
-    let cluster = Cluster::start(&[]).await;
+    let cluster = Cluster::start().await;
     let [one, other] = [cluster.gateways[0].running.address.clone(), cluster.gateways[1].running.address.clone()];
     let (alice, bob) = (User::register(&one, "alice").await, User::register(&other, "bob").await);
     let conversation = alice.direct(&bob);
