@@ -1,35 +1,31 @@
 //! Puts im-gateway together. The order of starting matters: slot, position in the downstream partition, announcement, and
 //! only then the listener.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    num::NonZeroU32,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::{Quota, RateLimiter};
 use im_infra::{
     clock::Clock,
     lifecycle::{Failure, Lifecycle},
     mq::{MqError, Queue, Topic},
     registry::{Instance, Registration, Registry, RegistryError, ServiceName, Slot, SlotSpace},
     rpc::Channel,
-    session_store::{Route, SessionStore},
+    session_store::SessionStore,
     telemetry::Telemetry,
 };
-use proto::{Error, conversation::EpochRequest, mq};
+use proto::{Error, mq};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     GatewayOptions,
-    connections::{Connection, Connections, Sockets},
+    connections::{Connections, Sockets},
     downstream::{self, Deliver},
     http,
     logic::Logic,
     metrics::Metrics,
+    shared::Shared,
     tokens::Tokens,
     upstream::{Cursors, Intake, Producer},
 };
@@ -42,8 +38,6 @@ const ROUTE_TICKS: u64 = 120;
 const COMPLETE_TICKS: u64 = 4;
 const EPOCH_TICKS: u64 = 40;
 const TIDY_TICKS: u64 = 240;
-/// Routes written at once.
-const ROUTES_AT_ONCE: usize = 500;
 
 /// What im-gateway stands on.
 pub struct GatewayParts {
@@ -91,24 +85,6 @@ pub struct Gateway {
     back: Lifecycle,
     registration: Registration,
     slot: Slot,
-}
-
-/// What requests and connections share.
-pub(crate) struct Shared {
-    pub(crate) options: GatewayOptions,
-    pub(crate) origin: mq::Origin,
-    pub(crate) logic: Logic,
-    pub(crate) tokens: Arc<Tokens>,
-    pub(crate) connections: Arc<Connections>,
-    pub(crate) sockets: Sockets,
-    pub(crate) intake: Arc<Intake>,
-    pub(crate) cursors: Cursors,
-    pub(crate) routes: Arc<dyn SessionStore>,
-    pub(crate) anonymous: DefaultKeyedRateLimiter<IpAddr>,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) clock: Clock,
-    pub(crate) life: Lifecycle,
-    epoch: ArcSwapOption<String>,
 }
 
 impl Gateway {
@@ -233,61 +209,4 @@ async fn maintain(shared: Arc<Shared>, deliver: Arc<Deliver>, stopping: Cancella
     }
     shared.cursors.flush(&shared.intake);
     Ok(())
-}
-
-impl Shared {
-    pub(crate) async fn store_epoch(&self) -> Result<String, Error> {
-        match self.epoch.load_full() {
-            Some(epoch) => Ok(String::clone(&epoch)),
-            None => self.fetch_epoch().await,
-        }
-    }
-
-    async fn fetch_epoch(&self) -> Result<String, Error> {
-        let epoch = self.logic.conversations().epoch(EpochRequest {}).await?.into_inner().epoch;
-        self.epoch.store(Some(Arc::new(epoch.clone())));
-        Ok(epoch)
-    }
-
-    /// Whether the store lost what was written: then everything is written anew at once.
-    async fn lost_its_mark(&self) -> bool {
-        matches!(self.routes.is_complete(&self.origin.instance).await, Ok(false))
-    }
-
-    /// Writes every route again. One that was gone may have missed a push: its client syncs. Only a full pass lets this
-    /// gateway say that all its routes are there.
-    async fn refresh_routes(&self) {
-        let started = Instant::now();
-        let all = self.connections.all();
-        for some in all.chunks(ROUTES_AT_ONCE) {
-            let routes: Vec<Route> = some.iter().map(|connection| self.route_of(connection)).collect();
-            match self.routes.put(&routes).await {
-                Ok(new) => {
-                    for connection in some.iter().filter(|one| new.contains(&one.identity.connection_id)) {
-                        let resync = proto::client::Resync { reason: "route".into() };
-                        connection.send_new(proto::client::server_frame::Frame::Resync(resync));
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "routes not written, trying again");
-                    return;
-                }
-            }
-        }
-        if let Err(error) = self.routes.mark_complete(&self.origin.instance).await {
-            tracing::warn!(%error, "not marked complete");
-        }
-        tracing::debug!(routes = all.len(), elapsed_ms = started.elapsed().as_millis(), "routes written");
-    }
-
-    fn route_of(&self, connection: &Connection) -> Route {
-        let identity = &connection.identity;
-        Route {
-            user_id: identity.caller.user_id,
-            connection_id: identity.connection_id,
-            instance: self.origin.instance.clone(),
-            slot: self.origin.slot,
-            device_id: identity.caller.device_id.clone(),
-        }
-    }
 }

@@ -9,6 +9,7 @@ mod error;
 mod http;
 mod logic;
 mod metrics;
+mod shared;
 mod tokens;
 mod upstream;
 mod ws;

@@ -15,7 +15,7 @@ use super::{
     body::{Body, Page, Path},
     caller::Caller,
 };
-use crate::{app::Shared, error::Problem};
+use crate::{error::Problem, shared::Shared};
 
 type Tokens = Result<Json<TokenPair>, Problem>;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{extract::FromRequestParts, http::request::Parts};
 use im_infra::ids::CommandId;
 
-use crate::{app::Shared, error::Problem, tokens, ws};
+use crate::{error::Problem, shared::Shared, tokens, ws};
 
 /// The user of a bearer token.
 pub(super) struct Caller(pub(super) tokens::Caller);

@@ -12,7 +12,7 @@ use super::{
     body::{Page, PageQuery, Path, Query, limit},
     caller::Caller,
 };
-use crate::{app::Shared, error::Problem};
+use crate::{error::Problem, shared::Shared};
 
 pub(super) async fn list(
     State(shared): State<Arc<Shared>>,

@@ -15,7 +15,7 @@ use super::{
     caller::{Caller, Key},
     outcome::{Stored, decide},
 };
-use crate::{app::Shared, error::Problem};
+use crate::{error::Problem, shared::Shared};
 
 type Done = Result<(StatusCode, Json<Stored>), Problem>;
 

@@ -16,7 +16,7 @@ use super::{
     caller::{Caller, Key},
     outcome::{Stored, decide},
 };
-use crate::{app::Shared, error::Problem};
+use crate::{error::Problem, shared::Shared};
 
 #[derive(Deserialize)]
 pub(super) struct Before {

@@ -8,8 +8,8 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::{
-    app::Shared,
     error::Problem,
+    shared::Shared,
     tokens::Caller,
     upstream::{Action, Waiter},
 };

@@ -20,7 +20,7 @@ use tower_http::{
 use tracing::Instrument as _;
 
 use super::{accounts, conversations, groups, messages, page, users};
-use crate::{app::Shared, error::Problem, ws};
+use crate::{error::Problem, shared::Shared, ws};
 
 /// No answer takes longer: the outcome's own deadline is shorter.
 const TIMEOUT: Duration = Duration::from_secs(70);

@@ -15,7 +15,7 @@ use super::{
     caller::{Caller, Key},
     outcome::{Stored, decide},
 };
-use crate::{app::Shared, error::Problem};
+use crate::{error::Problem, shared::Shared};
 
 pub(super) async fn me(State(shared): State<Arc<Shared>>, Caller(caller): Caller) -> Result<Json<User>, Problem> {
     let query = GetUsersRequest { user_ids: vec![caller.user_id], names: Vec::new() };

@@ -13,8 +13,8 @@ use proto::{
 use tracing::Instrument as _;
 
 use crate::{
-    app::Shared,
     connections::Connection,
+    shared::Shared,
     upstream::{Action, Waiter},
 };
 

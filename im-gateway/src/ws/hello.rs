@@ -13,8 +13,8 @@ use proto::{
 
 use super::{codec, session::too_big};
 use crate::{
-    app::Shared,
     connections::{Connection, Format, Frame, Identity, Outgoing},
+    shared::Shared,
 };
 
 /// What came of a handshake.

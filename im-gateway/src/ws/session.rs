@@ -12,8 +12,8 @@ use super::{
     hello::{self, Opened},
 };
 use crate::{
-    app::Shared,
     connections::{Format, Frame, Pulled},
+    shared::Shared,
 };
 
 /// How long before its end a client is reminded of its token.

@@ -10,7 +10,7 @@ use axum::{
 use proto::{Error, ErrorCode};
 
 use super::session;
-use crate::{app::Shared, connections::Format, error::Problem};
+use crate::{connections::Format, error::Problem, shared::Shared};
 
 const JSON: &str = "gochat.v1.json";
 const PROTO: &str = "gochat.v1.proto";

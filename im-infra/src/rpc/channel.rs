@@ -16,7 +16,8 @@ use tonic::{Status, body::Body, service::Routes};
 use tower::{Layer as _, ServiceExt as _};
 
 use super::{
-    RpcOptions, ServiceTokens, context,
+    RpcOptions, ServiceTokens,
+    context::{self, TIMEOUT},
     guard::{Guard, GuardLayer},
     remote::Remote,
 };
@@ -24,9 +25,6 @@ use crate::{
     registry::{Instance, ServiceName},
     telemetry::trace_context,
 };
-
-/// gRPC's header for the time a call may take.
-pub(super) const TIMEOUT: &str = "grpc-timeout";
 
 /// A way to a service. Clones share.
 #[derive(Clone)]

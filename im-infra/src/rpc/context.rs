@@ -5,6 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// gRPC's header for the time a call may take.
+pub(super) const TIMEOUT: &str = "grpc-timeout";
+
 tokio::task_local! {
     static DEADLINE: Instant;
 }

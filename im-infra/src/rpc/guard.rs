@@ -14,7 +14,10 @@ use tonic::{Status, body::Body, service::Routes};
 use tower::{Layer, Service, ServiceExt as _};
 use tracing::Instrument as _;
 
-use super::{ServiceTokens, channel::TIMEOUT, context};
+use super::{
+    ServiceTokens,
+    context::{self, TIMEOUT},
+};
 use crate::{registry::ServiceName, telemetry::trace_context};
 
 /// Lets in callers who prove who they are; calls end with their caller's deadline.

@@ -6,10 +6,10 @@ use proto::{
     repo::{PutCursor, PutCursorsRequest},
 };
 
-use super::{Upstream, handler::failure};
-use crate::domain::Audience;
+use super::{decided::failure, states::States};
+use crate::{domain::Audience, repo::Repo};
 
-pub(super) async fn put(upstream: &Upstream, cursors: &[(i64, ReadCursor)]) -> Result<Vec<Receipt>, Failure> {
+pub(super) async fn put(repo: &Repo, states: &States, cursors: &[(i64, ReadCursor)]) -> Result<Vec<Receipt>, Failure> {
     if cursors.is_empty() {
         return Ok(Vec::new());
     }
@@ -19,16 +19,10 @@ pub(super) async fn put(upstream: &Upstream, cursors: &[(i64, ReadCursor)]) -> R
         read_seq: cursor.read_seq,
     };
     let request = PutCursorsRequest { cursors: cursors.iter().map(put).collect() };
-    let moved = upstream
-        .repo
-        .conversations()
-        .put_cursors(request)
-        .await
-        .map_err(|status| failure(status.into()))?
-        .into_inner()
-        .moved;
+    let moved =
+        repo.conversations().put_cursors(request).await.map_err(|status| failure(status.into()))?.into_inner().moved;
     let ids: std::collections::HashSet<String> = moved.iter().map(|cursor| cursor.conversation_id.clone()).collect();
-    let states = upstream.states.read(ids).await.map_err(failure)?;
+    let states = states.read(ids).await.map_err(failure)?;
     let receipts = moved.into_iter().filter_map(|cursor| {
         let recipients = Audience::of(&states.get(&cursor.conversation_id)?.members).present();
         // Only members have receipts, and only members get them.

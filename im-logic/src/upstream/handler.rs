@@ -22,7 +22,9 @@ use tracing::Instrument as _;
 use super::{
     Outbox,
     batch::{Arrival, Batch, decode},
-    cursors, outbox,
+    cursors,
+    decided::{Decided, failure},
+    outbox,
     states::States,
 };
 use crate::{
@@ -36,21 +38,13 @@ const ROUNDS_MAX: u32 = 16;
 
 /// Decides what arrives.
 pub(crate) struct Upstream {
-    pub(super) repo: Repo,
-    pub(super) states: States,
-    pub(super) outbox: Outbox,
+    repo: Repo,
+    states: States,
+    outbox: Outbox,
     limits: Limits,
     mint: Arc<Mint>,
     clock: Clock,
     metrics: Metrics,
-}
-
-/// What became of a command.
-pub(super) struct Decided<'a> {
-    pub(super) arrival: &'a Arrival,
-    pub(super) result: mq::outcome::Result,
-    /// The entry to push, with who may see it.
-    pub(super) push: Option<(proto::message::Entry, Vec<UserId>)>,
 }
 
 impl Upstream {
@@ -197,17 +191,6 @@ fn settle<'a>(
     }
 }
 
-/// What a call's error means for the batch.
-pub(super) fn failure(error: Error) -> Failure {
-    match error.code() {
-        ErrorCode::Unavailable
-        | ErrorCode::DeadlineExceeded
-        | ErrorCode::Overloaded
-        | ErrorCode::ServiceTokenInvalid => Failure::Transient(error),
-        _ => Failure::Unknown(error),
-    }
-}
-
 #[async_trait]
 impl Handler for Upstream {
     async fn handle(&self, records: &[Record]) -> Result<(), Failure> {
@@ -215,7 +198,7 @@ impl Handler for Upstream {
         if !batch.poison.is_empty() {
             return Err(Failure::Poison(batch.poison));
         }
-        let receipts = cursors::put(self, &batch.cursors).await?;
+        let receipts = cursors::put(&self.repo, &self.states, &batch.cursors).await?;
         let decided = self.decide_all(&batch.arrivals).await?;
         for one in &decided {
             let code = match &one.result {

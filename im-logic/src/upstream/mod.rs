@@ -2,6 +2,7 @@
 
 mod batch;
 mod cursors;
+mod decided;
 mod handler;
 mod outbox;
 mod states;

@@ -22,7 +22,7 @@ use proto::{
     mq::{Delivery, Downstream, Origin, Outcome, Receipt, Revocation},
 };
 
-use super::handler::Decided;
+use super::decided::Decided;
 
 /// Bytes after which a record is closed and another begun.
 const RECORD_BYTES: usize = 256 << 10;

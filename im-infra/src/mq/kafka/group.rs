@@ -21,7 +21,7 @@ use super::{
     client::{POLL_WAIT, Partition, RETRY_WAIT, STEP_WAIT, native, signed, start_thread, unsigned},
     commit::{Committer, Job, TapCommit, WAITING_MAX},
     error::{is_fatal, unavailable, unusable},
-    member::Inbox,
+    inbox::Inbox,
     tap::{Tap, TapReader},
 };
 

@@ -1,12 +1,9 @@
 //! A member of a group, as the one who consumes sees it.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex},
-};
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::task_tracker::TaskTrackerToken,
@@ -15,59 +12,10 @@ use tokio_util::{
 use super::{
     super::{Assignment, Group, Member, MqError, Topic},
     KafkaOptions,
-    client::{lock, start_thread},
+    client::start_thread,
     group::Membership,
+    inbox::{Ending, Inbox},
 };
-
-/// Partitions given to a member that it has not taken yet; never more than there are.
-#[derive(Default)]
-pub(super) struct Inbox {
-    given: Mutex<Given>,
-    arrived: Notify,
-}
-
-#[derive(Default)]
-struct Given {
-    assignments: VecDeque<Assignment>,
-    ended: Option<MqError>,
-}
-
-impl Inbox {
-    pub(super) fn push(&self, assignment: Assignment) {
-        lock(&self.given).assignments.push_back(assignment);
-        self.arrived.notify_one();
-    }
-
-    /// Drops those that were lost before they were taken.
-    pub(super) fn prune(&self) {
-        lock(&self.given).assignments.retain(|assignment| !assignment.lost.is_cancelled());
-    }
-
-    /// No partition comes any more. The first reason counts.
-    pub(super) fn end(&self, reason: MqError) {
-        lock(&self.given).ended.get_or_insert(reason);
-        self.arrived.notify_one();
-    }
-
-    fn take(&self) -> Result<Option<Assignment>, MqError> {
-        let mut given = lock(&self.given);
-        while let Some(assignment) = given.assignments.pop_front() {
-            if !assignment.lost.is_cancelled() {
-                return Ok(Some(assignment));
-            }
-        }
-        given.ended.clone().map_or(Ok(None), Err)
-    }
-}
-
-/// Ends the inbox however the thread ends, by a panic too: who waits must not wait for ever.
-struct Ending(Arc<Inbox>);
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        self.0.end(MqError::Unavailable("the member's thread has ended".into()));
-    }
-}
 
 struct KafkaMember {
     inbox: Arc<Inbox>,
@@ -82,7 +30,7 @@ impl Member for KafkaMember {
             if let Some(assignment) = self.inbox.take()? {
                 return Ok(assignment);
             }
-            self.inbox.arrived.notified().await;
+            self.inbox.arrived().await;
         }
     }
 }
@@ -101,7 +49,7 @@ pub(super) async fn join(
     let (options, given) = (options.clone(), inbox.clone());
     start_thread("kafka-member", move || {
         let _token = token;
-        let _ending = Ending(given.clone());
+        let _ending = Ending::of(given.clone());
         match Membership::join(&options, group, topic, given) {
             Ok(membership) => {
                 let _ = ready.send(Ok(()));

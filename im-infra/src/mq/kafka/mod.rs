@@ -13,6 +13,7 @@ mod commit;
 mod delivery;
 mod error;
 mod group;
+mod inbox;
 mod member;
 mod offsets;
 mod options;
