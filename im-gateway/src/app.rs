@@ -83,6 +83,7 @@ pub struct Gateway {
     edge: Lifecycle,
     /// What they stand on.
     back: Lifecycle,
+    shared: Arc<Shared>,
     registration: Registration,
     slot: Slot,
 }
@@ -150,8 +151,8 @@ impl Gateway {
         back.spawn("maintenance", maintain(shared.clone(), deliver, back.stopping()));
         let announced = Instance { service: ServiceName::Gateway, instance, address: String::new(), slot: slot.number };
         let registration = registry.announce(announced).await?;
-        serve(listener, shared, &edge);
-        Ok(Self { address, edge, back, registration, slot })
+        serve(listener, shared.clone(), &edge);
+        Ok(Self { address, edge, back, shared, registration, slot })
     }
 
     /// Where it listens.
@@ -166,6 +167,7 @@ impl Gateway {
     pub async fn drain(self, limit: Duration) -> Result<(), Failure> {
         let edge = self.edge.drain(limit).await;
         drop(self.registration);
+        self.shared.cursors.flush(&self.shared.intake);
         let back = self.back.drain(limit).await;
         drop(self.slot);
         edge.and(back)
@@ -207,6 +209,5 @@ async fn maintain(shared: Arc<Shared>, deliver: Arc<Deliver>, stopping: Cancella
             shared.anonymous.retain_recent();
         }
     }
-    shared.cursors.flush(&shared.intake);
     Ok(())
 }

@@ -216,7 +216,8 @@ impl From<tonic::Status> for Error {
             return error.into();
         }
         let code = match status.code() {
-            Code::Unavailable | Code::ResourceExhausted | Code::Aborted => ErrorCode::Unavailable,
+            // Unknown: a connection that broke in the middle of an answer. Our services always say more.
+            Code::Unavailable | Code::ResourceExhausted | Code::Aborted | Code::Unknown => ErrorCode::Unavailable,
             Code::DeadlineExceeded | Code::Cancelled => ErrorCode::DeadlineExceeded,
             Code::Unimplemented => ErrorCode::Unsupported,
             _ => ErrorCode::Internal,
@@ -261,6 +262,7 @@ mod tests {
     #[test]
     fn a_transport_error_without_details_is_told_apart() {
         assert_eq!(Error::from(tonic::Status::unavailable("tcp")).code(), ErrorCode::Unavailable);
-        assert_eq!(Error::from(tonic::Status::unknown("?")).code(), ErrorCode::Internal);
+        assert_eq!(Error::from(tonic::Status::unknown("broken pipe")).code(), ErrorCode::Unavailable);
+        assert_eq!(Error::from(tonic::Status::data_loss("?")).code(), ErrorCode::Internal);
     }
 }

@@ -68,14 +68,14 @@ impl Outgoing {
         self.waker.wake();
     }
 
-    /// Waits until nothing waits, or the connection closes: for answers that are larger than what may wait.
-    pub(crate) async fn drained(&self) {
+    /// Waits until nothing waits, for answers that are larger than what may wait; answers whether the connection goes on.
+    pub(crate) async fn drained(&self) -> bool {
         loop {
             let taken = self.taken.notified();
             {
                 let state = self.lock();
                 if state.frames.is_empty() || state.closing.is_some() {
-                    return;
+                    return state.closing.is_none();
                 }
             }
             taken.await;
@@ -122,6 +122,18 @@ mod tests {
         outgoing.push(wire("too late"));
         assert!(matches!(outgoing.pull().await, Pulled::Frames(frames) if frames.len() == 2));
         assert!(matches!(outgoing.pull().await, Pulled::Close(ErrorCode::GoingAway)));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_room_goes_on_when_it_is_taken_and_gives_up_when_it_closes() {
+        let outgoing = Outgoing::new(8, 100);
+        assert!(outgoing.drained().await);
+        outgoing.push(wire("a"));
+        let (goes_on, _) = tokio::join!(outgoing.drained(), outgoing.pull());
+        assert!(goes_on);
+        outgoing.push(wire("b"));
+        let (goes_on, ()) = tokio::join!(outgoing.drained(), async { outgoing.close(ErrorCode::GoingAway) });
+        assert!(!goes_on, "though nobody takes what waits");
     }
 
     #[tokio::test]

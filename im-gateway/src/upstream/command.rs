@@ -101,7 +101,8 @@ impl Intake {
         Ok(())
     }
 
-    fn check_rate(&self, user_id: UserId) -> Result<(), Error> {
+    /// Takes one from the user's bucket.
+    pub(crate) fn check_rate(&self, user_id: UserId) -> Result<(), Error> {
         self.rate.check_key(&user_id).map_err(|not_until| {
             let wait = not_until.wait_time_from(self.rate.clock().now());
             let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(1_000);

@@ -13,6 +13,9 @@ use super::Intake;
 /// Cursors that may wait for the next second.
 const WAITING_MAX: usize = 100_000;
 
+/// And of one user: they travel in one record.
+const OF_USER_MAX: usize = 1_000;
+
 /// Cursors that wait.
 #[derive(Default)]
 pub(crate) struct Cursors {
@@ -25,7 +28,11 @@ impl Cursors {
         if waiting.len() >= WAITING_MAX && !waiting.contains_key(&user_id) {
             return Err(Error::new(ErrorCode::Overloaded).retry_after_ms(1_000));
         }
-        let slot = waiting.entry(user_id).or_default().entry(conversation_id).or_default();
+        let of_user = waiting.entry(user_id).or_default();
+        if of_user.len() >= OF_USER_MAX && !of_user.contains_key(&conversation_id) {
+            return Err(Error::new(ErrorCode::Overloaded).retry_after_ms(1_000));
+        }
+        let slot = of_user.entry(conversation_id).or_default();
         *slot = (*slot).max(read_seq);
         Ok(())
     }

@@ -51,9 +51,25 @@ impl Producer {
     }
 }
 
+/// Until it is confirmed. What can never be stored is dropped, alone: its command's outcome stays unknown.
 async fn produce(queue: &Queue, batch: Vec<NewRecord>) -> Result<(), MqError> {
+    match produce_together(queue, &batch).await {
+        Err(MqError::Refused(_)) => {}
+        done => return done,
+    }
+    for record in batch {
+        let bytes = record.payload.len();
+        match produce_together(queue, &[record]).await {
+            Err(MqError::Refused(reason)) => tracing::error!(reason, bytes, "im.upstream refuses a record for good"),
+            done => done?,
+        }
+    }
+    Ok(())
+}
+
+async fn produce_together(queue: &Queue, batch: &[NewRecord]) -> Result<(), MqError> {
     loop {
-        match queue.produce(Topic::Upstream, batch.clone(), Room::External).await {
+        match queue.produce(Topic::Upstream, batch.to_vec(), Room::External).await {
             Err(error) if error.is_transient() => {
                 tracing::warn!(%error, records = batch.len(), "im.upstream does not take records, trying again");
                 tokio::time::sleep(Duration::from_millis(RETRY_MS)).await;

@@ -82,6 +82,8 @@ impl Window {
             if same.payload_hash != payload_hash {
                 return Err(ErrorCode::Conflict.into());
             }
+            // Requests whose client has gone make room.
+            same.waiters.retain(|waiter| !matches!(waiter, Waiter::Request(request) if request.is_closed()));
             if same.waiters.len() >= WAITERS_MAX {
                 return Err(overloaded());
             }
@@ -171,12 +173,21 @@ mod tests {
     #[test]
     fn r01_a_resend_of_a_command_in_flight_attaches_to_it() {
         let window = window(10, 1_000);
-        assert_eq!(admit(&window, "a", 1), Ok(Admitted::New));
-        assert_eq!(admit(&window, "a", 1), Ok(Admitted::Attached));
-        let (sender, _) = oneshot::channel();
-        let other = window.admit(key("a"), Bytes::from_static(b"x"), 1, Waiter::Request(sender));
-        assert_eq!(other.unwrap_err().code(), ErrorCode::Conflict);
-        assert_eq!(window.settle(&key("a")).len(), 2);
+        let mut requests = Vec::new();
+        let mut admit = |hash: &'static str| {
+            let (sender, receiver) = oneshot::channel();
+            requests.push(receiver);
+            let hash = Bytes::from_static(hash.as_bytes());
+            window.admit(key("a"), hash, 1, Waiter::Request(sender)).map_err(|error| error.code())
+        };
+        assert_eq!(admit("h"), Ok(Admitted::New));
+        assert_eq!(admit("h"), Ok(Admitted::Attached));
+        assert_eq!(admit("other"), Err(ErrorCode::Conflict));
+        // A request whose client has gone makes room for the next.
+        drop(requests.remove(1));
+        let admit = |_| window.admit(key("a"), Bytes::from_static(b"h"), 1, Waiter::Request(oneshot::channel().0));
+        assert!((0..2 * WAITERS_MAX).all(|number| admit(number).is_ok()));
+        assert!(!window.settle(&key("a")).is_empty());
         assert!(window.settle(&key("a")).is_empty());
     }
 

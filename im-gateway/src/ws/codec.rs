@@ -27,6 +27,12 @@ pub(super) fn message(wire: Wire) -> Message {
     }
 }
 
+/// A frame over the limit is told apart from a broken connection.
+pub(super) fn too_big(error: &axum::Error) -> Option<ErrorCode> {
+    let text = error.to_string();
+    (text.contains("too long") || text.contains("too big")).then_some(ErrorCode::FrameTooBig)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -127,6 +127,7 @@ fn read(shared: &Shared, connection: &Connection, read: client::Read) -> Result<
     if read.read_seq <= 0 {
         return Err(Error::invalid("read_seq", "a positive number"));
     }
+    shared.intake.check_rate(connection.identity.caller.user_id)?;
     shared.cursors.put(connection.identity.caller.user_id, read.conversation_id, read.read_seq)
 }
 
@@ -142,7 +143,9 @@ async fn fetch(shared: &Shared, connection: &Connection, fetch: client::Fetch) -
     let answer = shared.logic.messages().range(query).await?.into_inner();
     let (visible_from, visible_to) = (answer.visible_from, answer.visible_to);
     for entries in cut(answer.entries) {
-        connection.outgoing.drained().await;
+        if !connection.outgoing.drained().await {
+            return Ok(());
+        }
         let conversation_id = fetch.conversation_id.clone();
         connection.send_new(Body::Entries(client::Entries { conversation_id, entries, visible_from, visible_to }));
     }
@@ -163,7 +166,9 @@ async fn sync(shared: &Shared, connection: &Connection, sync: client::Sync) -> R
         let mut gone = page.gone;
         let mut parts = cut(page.items).into_iter().peekable();
         while let Some(items) = parts.next() {
-            connection.outgoing.drained().await;
+            if !connection.outgoing.drained().await {
+                return Ok(());
+            }
             let done = last && parts.peek().is_none();
             connection.send_new(Body::SyncPage(client::SyncPage { items, gone: std::mem::take(&mut gone), done }));
         }

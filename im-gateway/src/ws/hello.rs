@@ -11,7 +11,7 @@ use proto::{
     conversation::DigestRequest,
 };
 
-use super::{codec, session::too_big};
+use super::codec;
 use crate::{
     connections::{Connection, Format, Frame, Identity, Outgoing},
     shared::Shared,
@@ -57,7 +57,7 @@ async fn first_frame(socket: &mut WebSocket, format: Format) -> Result<Hello, Er
     loop {
         match socket.recv().await {
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-            Some(Err(error)) => return Err(too_big(&error).unwrap_or(ErrorCode::GoingAway).into()),
+            Some(Err(error)) => return Err(codec::too_big(&error).unwrap_or(ErrorCode::GoingAway).into()),
             Some(Ok(Message::Close(_))) | None => return Err(ErrorCode::GoingAway.into()),
             Some(Ok(message)) => {
                 let frame = codec::decode(&message, format)?.and_then(|frame| frame.frame);
@@ -128,6 +128,8 @@ async fn welcome(shared: &Shared, connection: &Connection, hello: &Hello) -> Res
 
 /// Takes the connection out of the table and the store.
 pub(super) async fn leave(shared: &Shared, opened: &Opened) {
+    // Whoever still waits to send something larger gives up.
+    opened.connection.outgoing.close(ErrorCode::GoingAway);
     shared.connections.remove(&opened.connection);
     shared.metrics.connections.add(-1, &[]);
     if let Err(error) = shared.routes.remove(std::slice::from_ref(&opened.route)).await {

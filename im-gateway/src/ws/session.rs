@@ -20,7 +20,6 @@ use crate::{
 const TOKEN_REMINDER_MS: i64 = 60_000;
 
 pub(super) async fn run(shared: Arc<Shared>, mut socket: WebSocket, format: Format, bearer: Option<String>) {
-    let _counts = (shared.life.hold(), shared.sockets.open());
     // Boxed: what the handshake needs must not stay for the connection's life.
     match Box::pin(hello::open(&shared, &mut socket, format, bearer)).await {
         Ok(opened) => {
@@ -102,7 +101,7 @@ impl Session<'_> {
     async fn read(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), Option<ErrorCode>> {
         let message = match message {
             None | Some(Ok(Message::Close(_))) => return Err(None),
-            Some(Err(error)) => return Err(too_big(&error)),
+            Some(Err(error)) => return Err(codec::too_big(&error)),
             Some(Ok(message)) => message,
         };
         self.heard = Instant::now();
@@ -186,10 +185,4 @@ impl Session<'_> {
         self.opened.connection.send_new(Body::Reconnect(client::Reconnect { after_ms }));
         Instant::now() + Duration::from_millis(after_ms.max(50))
     }
-}
-
-/// A frame over the limit is told apart from a broken connection.
-pub(super) fn too_big(error: &axum::Error) -> Option<ErrorCode> {
-    let text = error.to_string();
-    (text.contains("too long") || text.contains("too big")).then_some(ErrorCode::FrameTooBig)
 }

@@ -18,7 +18,6 @@ const PROTO: &str = "gochat.v1.proto";
 /// Buffers of a connection: what an idle one costs.
 const READ_BUFFER_BYTES: usize = 2_048;
 const WRITE_BUFFER_BYTES: usize = 4_096;
-const WRITE_BUFFER_BYTES_MAX: usize = 256 << 10;
 
 /// When to come again if there is no room.
 const RETRY_AFTER_MS: u64 = 5_000;
@@ -33,13 +32,17 @@ pub(crate) async fn upgrade(
     match admit(&shared, &headers, chosen) {
         Ok(format) => {
             let token = bearer(&headers).map(str::to_owned);
+            // From now on, not from when its task first runs: a drain must not miss it.
+            let counted = (shared.life.hold(), shared.sockets.open());
             upgrade
                 .read_buffer_size(READ_BUFFER_BYTES)
                 .write_buffer_size(WRITE_BUFFER_BYTES)
-                .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
                 .max_message_size(shared.options.ws.frame_bytes_max)
                 .max_frame_size(shared.options.ws.frame_bytes_max)
-                .on_upgrade(move |socket| session::run(shared, socket, format, token))
+                .on_upgrade(move |socket| async move {
+                    session::run(shared, socket, format, token).await;
+                    drop(counted);
+                })
         }
         Err(error) => Problem(error).into_response(),
     }

@@ -261,17 +261,13 @@ impl Worker {
     /// Dead letter first, confirmed; then whoever waits is told; only then the partition goes on.
     async fn bury(&mut self, record: &Record, error: &Error, attempts: u32) -> Result<(), Stopped> {
         let mut waits = self.waits();
-        loop {
-            let buried = match self.burial.bury(record, error, attempts).await {
-                Ok(()) => self.handler.parked(record, error).await.map_err(|failure| format!("{failure:?}")),
-                Err(error) => Err(error.to_string()),
-            };
-            match buried {
-                Ok(()) => break,
-                Err(reason) => {
-                    self.wait(&mut waits, &Error::new(ErrorCode::Unavailable).with("reason", reason)).await?;
-                }
-            }
+        while let Err(error) = self.burial.bury(record, error, attempts).await {
+            self.wait(&mut waits, &Error::new(ErrorCode::Unavailable).with("reason", error)).await?;
+        }
+        // Apart: who waits may be out of reach for long, and one letter is enough.
+        while let Err(failure) = self.handler.parked(record, error).await {
+            let reason = format!("{failure:?}");
+            self.wait(&mut waits, &Error::new(ErrorCode::Unavailable).with("reason", reason)).await?;
         }
         self.count(&self.queue.metrics.dead, 1);
         if self.burial.in_row() >= self.options.dead_in_row_max {

@@ -10,18 +10,23 @@ use proto::repo::{self, state_change::Change};
 pub struct Audience {
     /// First entry seen, first entry not seen any more (0: none).
     intervals: BTreeMap<UserId, (i64, i64)>,
+    /// Changes of entries up to this one are in the intervals.
+    upto_seq: i64,
 }
 
 impl Audience {
     /// As im-repo told before the append.
-    pub fn of(members: &[repo::Member]) -> Self {
-        Self {
-            intervals: members.iter().map(|member| (member.user_id, (member.visible_from, member.left_seq))).collect(),
-        }
+    pub fn of(state: &repo::State) -> Self {
+        let interval = |member: &repo::Member| (member.user_id, (member.visible_from, member.left_seq));
+        Self { intervals: state.members.iter().map(interval).collect(), upto_seq: state.last_seq }
     }
 
-    /// An entry with these changes was stored at `seq`.
+    /// An entry with these changes lies at `seq`, stored now or, unseen by what was read, before.
     pub fn apply(&mut self, seq: i64, changes: &[repo::StateChange]) {
+        if seq <= self.upto_seq {
+            return;
+        }
+        self.upto_seq = seq;
         for change in changes.iter().filter_map(|change| change.change.as_ref()) {
             match change {
                 Change::PutMember(put) => {
@@ -57,7 +62,8 @@ mod tests {
     fn r05_a_push_is_filtered_by_the_members_intervals() {
         let member =
             |user_id, visible_from, left_seq| repo::Member { user_id, visible_from, left_seq, ..Default::default() };
-        let mut audience = Audience::of(&[member(1, 1, 0), member(2, 5, 0), member(3, 1, 4)]);
+        let members = vec![member(1, 1, 0), member(2, 5, 0), member(3, 1, 4)];
+        let mut audience = Audience::of(&repo::State { members, last_seq: 5, ..Default::default() });
         assert_eq!(audience.of_entry(3), [1, 3]);
         assert_eq!(audience.of_entry(4), [1]);
         assert_eq!(audience.of_entry(5), [1, 2]);
@@ -75,5 +81,7 @@ mod tests {
             "joining again replaces the interval"
         );
         assert_eq!(audience.present(), [1, 3]);
+        audience.apply(8, &[change(Change::EndMember(repo::EndMember { user_id: 1 }))]);
+        assert_eq!(audience.present(), [1, 3], "what is in the intervals already is not applied again");
     }
 }

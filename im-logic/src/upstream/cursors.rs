@@ -24,7 +24,7 @@ pub(super) async fn put(repo: &Repo, states: &States, cursors: &[(i64, ReadCurso
     let ids: std::collections::HashSet<String> = moved.iter().map(|cursor| cursor.conversation_id.clone()).collect();
     let states = states.read(ids).await.map_err(failure)?;
     let receipts = moved.into_iter().filter_map(|cursor| {
-        let recipients = Audience::of(&states.get(&cursor.conversation_id)?.members).present();
+        let recipients = Audience::of(states.get(&cursor.conversation_id)?).present();
         // Only members have receipts, and only members get them.
         recipients.contains(&cursor.user_id).then_some(Receipt {
             conversation_id: cursor.conversation_id,

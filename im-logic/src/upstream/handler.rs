@@ -33,7 +33,7 @@ use crate::{
     repo::Repo,
 };
 
-/// How often a batch is decided anew because the state moved meanwhile; then it waits a moment.
+/// How often a batch is decided anew, without getting further, because the state moved meanwhile; then it waits a moment.
 const ROUNDS_MAX: u32 = 16;
 
 /// Decides what arrives.
@@ -61,14 +61,14 @@ impl Upstream {
     async fn decide_all<'a>(&self, arrivals: &'a [Arrival]) -> Result<Vec<Decided<'a>>, Failure> {
         let mut open: Vec<&Arrival> = arrivals.iter().collect();
         let mut done = Vec::with_capacity(arrivals.len());
-        for _ in 0..ROUNDS_MAX {
+        let mut idle_rounds = 0;
+        while idle_rounds < ROUNDS_MAX {
             if open.is_empty() {
                 return Ok(done);
             }
+            let before = done.len();
             open = self.round(open, &mut done).await?;
-        }
-        if open.is_empty() {
-            return Ok(done);
+            idle_rounds = if done.len() == before { idle_rounds + 1 } else { 0 };
         }
         Err(Failure::Transient(Error::new(ErrorCode::Overloaded).with("reason", "the state keeps moving")))
     }
@@ -110,7 +110,7 @@ impl Upstream {
             if outcomes.outcomes.len() != arrivals.len() {
                 return Err(Failure::Unknown(Error::new(ErrorCode::Internal).with("part", "append outcomes")));
             }
-            let mut audience = Audience::of(states.get(&id).map_or(&[], |state| &state.members));
+            let mut audience = states.get(&id).map(Audience::of).unwrap_or_default();
             for ((arrival, decision), outcome) in arrivals.into_iter().zip(&group.decisions).zip(outcomes.outcomes) {
                 match settle(arrival, decision, outcome, &mut audience) {
                     Settled::Done(decided) => done.push(*decided),
@@ -138,10 +138,9 @@ impl Upstream {
             let command = &arrival.command;
             let message_id = self.mint.next().map_err(|_| failure(ErrorCode::Unavailable.into()))?;
             let verdict = arrival.span.in_scope(|| decide(command, &state, users, &self.limits, message_id));
-            // A repetition inside the batch gets the first one's outcome and must not take effect twice on what follows.
-            if let Verdict::Accepted(accepted) = &verdict
-                && seen.insert((command.sender, &command.id))
-            {
+            // A repetition inside the batch gets the first one's outcome, and has no effect on what follows.
+            let is_first = seen.insert((command.sender, &command.id));
+            if let (true, Verdict::Accepted(accepted)) = (is_first, &verdict) {
                 state.apply(&accepted.changes);
             }
             decisions.push(Decision {
@@ -171,8 +170,7 @@ fn settle<'a>(
     let refused = |error: common::Error| done(mq::outcome::Result::Error(error), None);
     match outcome.outcome {
         Some(Outcome::Entry(entry)) => {
-            // A repetition's changes are in the members that were read; a new entry's take effect now.
-            if let (false, Some(Verdict::Accepted(accepted))) = (outcome.repeated_command, &decision.verdict) {
+            if let Some(Verdict::Accepted(accepted)) = &decision.verdict {
                 audience.apply(entry.seq, &accepted.changes);
             }
             let users = audience.of_entry(entry.seq);

@@ -1,6 +1,6 @@
 //! Plans one conversation's part of an append, under its lock: R3 of the design, without a database.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::Bytes;
 use im_infra::ids::UserId;
@@ -104,12 +104,15 @@ impl Plan {
 /// decisions were made upon another state, "decide again"; else it is stored, rejections included.
 pub fn plan(locked: Locked, group: &AppendGroup, now_ms: i64) -> Plan {
     let Locked { row, mut known } = locked;
-    let fresh = row.state_version == group.state_version;
+    let mut fresh = row.state_version == group.state_version;
+    let mut here = HashSet::new();
     let mut plan = Plan { row, ..Plan::default() };
     for decision in &group.decisions {
         let command = (decision.sender_id, decision.command_id.clone());
         if let Some(stored) = known.get(&command) {
             plan.outcomes.push(repeated(stored, decision));
+            // What was decided behind it rests on changes that this plan does not make.
+            fresh &= here.contains(&command) || !changes_state(decision);
             continue;
         }
         if !fresh {
@@ -121,9 +124,14 @@ pub fn plan(locked: Locked, group: &AppendGroup, now_ms: i64) -> Plan {
             Ok(entry) => Outcome::Entry(entry),
             Err(error) => Outcome::Rejected(error),
         }));
+        here.insert(command.clone());
         known.insert(command, Known { payload_hash: decision.payload_hash.clone(), outcome: stored });
     }
     plan
+}
+
+fn changes_state(decision: &Decision) -> bool {
+    matches!(&decision.verdict, Some(Verdict::Accepted(accepted)) if !accepted.changes.is_empty())
 }
 
 fn outcome(outcome: Outcome) -> AppendOutcome {
@@ -298,6 +306,24 @@ mod tests {
         assert!(matches!(plan.outcomes[1].outcome, Some(Outcome::Conflict(_))));
         assert!(plan.outcomes[2].repeated_command);
         assert_eq!(plan.entries.len(), 1);
+    }
+
+    #[test]
+    fn r03_what_was_decided_upon_changes_that_a_stored_outcome_does_not_make_is_decided_again() {
+        let join = |command: &str| {
+            let changes = vec![change(Change::PutMember(PutMember { user_id: 5, role: 1 }))];
+            decision(5, command, Verdict::Accepted(Accepted { changes, ..Accepted::default() }))
+        };
+        let full = proto::Error::new(proto::ErrorCode::GroupFull).into();
+        let first = plan(Locked::default(), &group(0, vec![decision(5, "j", Verdict::Rejected(full))]), 1);
+        // A seat is free by now, so the rules let 5 in and take what 5 says; but the command was rejected for good.
+        let again = plan(locked(&first), &group(0, vec![send(1, "m"), join("j"), send(5, "hi")]), 2);
+        assert!(matches!(again.outcomes[0].outcome, Some(Outcome::Entry(_))), "what was decided before it stands");
+        assert!(matches!(again.outcomes[1].outcome, Some(Outcome::Rejected(_))));
+        assert!(matches!(again.outcomes[2].outcome, Some(Outcome::DecideAgain(_))), "5 is no member");
+        // Inside one batch the first one makes the change, and what follows rests on it.
+        let twice = plan(Locked::default(), &group(0, vec![join("a"), join("a"), send(5, "hi")]), 3);
+        assert!(twice.outcomes[1].repeated_command && matches!(twice.outcomes[2].outcome, Some(Outcome::Entry(_))));
     }
 
     #[test]

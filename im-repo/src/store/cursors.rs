@@ -1,7 +1,7 @@
 //! Read cursors: they only ever move forward.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     fmt::Write as _,
 };
 
@@ -12,7 +12,7 @@ use sea_orm::{
 };
 
 use super::{
-    KEYS_AT_ONCE, Store,
+    IDS_MAX, KEYS_AT_ONCE, Store,
     entity::{conversation, cursor, member},
 };
 use crate::{domain::NewCursor, error::to_error};
@@ -84,11 +84,13 @@ impl Store {
     async fn try_put_cursors(&self, cursors: Vec<PutCursor>) -> Result<Vec<PutCursor>, DbErr> {
         let keys: Vec<_> = cursors.iter().map(|cursor| (cursor.conversation_id.clone(), cursor.user_id)).collect();
         let members = self.members_of(&keys).await?;
-        let ids: Vec<&str> = cursors.iter().map(|cursor| &*cursor.conversation_id).collect();
-        let heads = conversation::Entity::find()
-            .filter(conversation::COLUMN.conversation_id.is_in(ids))
-            .all(self.database.reader())
-            .await?;
+        let ids: BTreeSet<&str> = members.iter().map(|(conversation_id, _)| &**conversation_id).collect();
+        let ids: Vec<&str> = ids.into_iter().collect();
+        let mut heads = Vec::with_capacity(ids.len());
+        for some in ids.chunks(IDS_MAX) {
+            let these = conversation::COLUMN.conversation_id.is_in(some.iter().copied());
+            heads.extend(conversation::Entity::find().filter(these).all(self.database.reader()).await?);
+        }
         let heads: BTreeMap<String, i64> =
             heads.into_iter().map(|head| (head.conversation_id, head.last_seq)).collect();
         let mut wanted: BTreeMap<(String, UserId), i64> = BTreeMap::new();
