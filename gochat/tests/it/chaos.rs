@@ -1,6 +1,6 @@
 //! The server is killed again and again, and the ledger judges what came of it.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use im_infra::testing::eventually;
 
@@ -39,6 +39,22 @@ async fn standalone_under_kill_9_loses_doubles_and_reorders_nothing() {
     assert!(report.acknowledged > 500 && report.pushes_due > 500, "too little happened: {report}");
 }
 
+/// Kills every process once, so every kind twice, in a seeded order, while commands are in flight.
+async fn kill_each(cluster: &mut Cluster, random: &mut fastrand::Rng, pause_ms: Range<u64>) {
+    let mut order: Vec<usize> = (0..8).collect();
+    random.shuffle(&mut order);
+    for which in order {
+        tokio::time::sleep(Duration::from_millis(random.u64(pause_ms.clone()))).await;
+        let nodes = match which % 4 {
+            0 => &mut cluster.gateways,
+            1 => &mut cluster.logics,
+            2 => &mut cluster.repos,
+            _ => &mut cluster.tasks,
+        };
+        nodes[which / 4].kill_and_restart().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn processes_under_kill_9_lose_double_and_reorder_nothing() {
     let seed = 11;
@@ -46,19 +62,7 @@ async fn processes_under_kill_9_lose_double_and_reorder_nothing() {
     let mut cluster = Cluster::start().await;
     let scene = Scene::set(cluster.addresses(), 10, 20).await;
     let nemesis = async {
-        // Every kind of process, twice, in a seeded order, while commands are in flight.
-        let mut order: Vec<usize> = (0..8).collect();
-        random.shuffle(&mut order);
-        for which in order {
-            tokio::time::sleep(Duration::from_millis(random.u64(500..1_500))).await;
-            let nodes = match which % 4 {
-                0 => &mut cluster.gateways,
-                1 => &mut cluster.logics,
-                2 => &mut cluster.repos,
-                _ => &mut cluster.tasks,
-            };
-            nodes[which / 4].kill_and_restart().await;
-        }
+        kill_each(&mut cluster, &mut random, 500..1_500).await;
         tokio::time::sleep(Duration::from_secs(8)).await;
         scene.recorder.stop();
         cluster
@@ -90,18 +94,7 @@ async fn processes_and_their_infrastructure_under_faults_lose_double_and_reorder
     let mut cluster = Cluster::on(|variable| infrastructure.address(variable)).await;
     let scene = Scene::set(cluster.addresses(), 50, 250).await;
     let nemesis = async {
-        let mut order: Vec<usize> = (0..8).collect();
-        random.shuffle(&mut order);
-        for which in order {
-            tokio::time::sleep(Duration::from_millis(random.u64(1_000..3_000))).await;
-            let nodes = match which % 4 {
-                0 => &mut cluster.gateways,
-                1 => &mut cluster.logics,
-                2 => &mut cluster.repos,
-                _ => &mut cluster.tasks,
-            };
-            nodes[which / 4].kill_and_restart().await;
-        }
+        kill_each(&mut cluster, &mut random, 1_000..3_000).await;
         // Redis forgets everything, under load.
         let redis = redis::Client::open(infrastructure.address("GOCHAT_TEST_REDIS")).unwrap();
         let mut redis = redis.get_multiplexed_async_connection().await.unwrap();
