@@ -12,7 +12,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut table = "&[\n".to_owned();
     for path in files.iter().filter(|path| path.is_file()) {
         let name = path.file_name().and_then(|name| name.to_str()).ok_or("a file name that is not UTF-8")?;
-        table.push_str(&format!("    ({name:?}, include_bytes!({path:?})),\n"));
+        // Found by the compiler from where the crate is then: checkouts that share a target folder share this table.
+        let found = format!("concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/page/{name}\")");
+        table.push_str(&format!("    ({name:?}, include_bytes!({found})),\n"));
     }
     table.push(']');
     fs::write(PathBuf::from(env::var("OUT_DIR")?).join("page.rs"), table)?;
