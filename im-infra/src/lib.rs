@@ -8,6 +8,7 @@ pub mod database;
 pub mod ids;
 pub mod lifecycle;
 pub mod mq;
+pub mod redis;
 pub mod registry;
 pub mod rpc;
 pub mod session_store;

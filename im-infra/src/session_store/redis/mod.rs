@@ -8,7 +8,6 @@
 //!
 //! A flush or a restart may take any part of it away at any time. The era tells whoever writes that it happened.
 
-mod connection;
 mod layout;
 mod options;
 mod store;

@@ -6,21 +6,20 @@ use std::{
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
-    vec,
 };
 
 use async_trait::async_trait;
-use redis::{FromRedisValue, Pipeline, RedisError, Value, from_redis_value, pipe};
+use redis::{Pipeline, RedisError, pipe};
 
 use super::{
     RedisOptions,
-    connection::Connection,
     layout::{self, Keys},
     written::Written,
 };
 use crate::{
     clock::Clock,
     ids::UserId,
+    redis::Connection,
     session_store::{Route, Routes, SessionStore, SessionStoreError},
 };
 
@@ -143,7 +142,7 @@ impl Shared {
         let now_ms = self.clock.now_ms();
         let mut new = Vec::new();
         for some in routes.chunks(AT_ONCE) {
-            let mut answers = Answers(self.connection.query(&self.puts(some, now_ms)).await?.into_iter());
+            let mut answers = self.connection.query(&self.puts(some, now_ms)).await?;
             let era: Option<String> = answers.take()?;
             self.written().add(era);
             for route in some {
@@ -202,7 +201,7 @@ impl Shared {
         pipe.cmd("EVAL").arg(MARK).arg(2).arg(self.keys.complete()).arg(self.keys.era());
         pipe.arg(era).arg(now_ms).arg(now_ms.saturating_add(self.complete_ttl_ms)).arg(instance);
         pipe.arg(self.complete_ttl_ms.saturating_mul(2));
-        let is_marked: u64 = Answers(self.connection.query(&pipe).await?.into_iter()).take()?;
+        let is_marked: u64 = self.connection.query(&pipe).await?.take()?;
         Ok(is_marked == 1)
     }
 
@@ -214,7 +213,7 @@ impl Shared {
             pipe.cmd("ZREM").arg(self.keys.complete()).arg(instance).ignore();
         }
         pipe.cmd("ZSCORE").arg(self.keys.complete()).arg(instance);
-        let until_ms: Option<f64> = Answers(self.connection.query(&pipe).await?.into_iter()).take()?;
+        let until_ms: Option<f64> = self.connection.query(&pipe).await?.take()?;
         let is_marked = until_ms.is_some_and(|until_ms| until_ms > self.clock.now_ms() as f64);
         if !is_marked {
             *self.written() = Written::Nothing;
@@ -227,7 +226,7 @@ impl Shared {
         let (mut routes, mut complete) = (Vec::new(), None);
         // Without users there still are the marks to be read.
         for some in users.chunks(AT_ONCE).chain(users.is_empty().then_some(users)) {
-            let mut answers = Answers(self.connection.query(&self.asks(some, now_ms)).await?.into_iter());
+            let mut answers = self.connection.query(&self.asks(some, now_ms)).await?;
             narrow(&mut complete, answers.take()?);
             for user_id in some {
                 for (field, value) in answers.take::<HashMap<String, String>>()? {
@@ -277,14 +276,5 @@ fn narrow(complete: &mut Option<Vec<String>>, seen: Vec<String>) {
     match complete {
         Some(complete) => complete.retain(|instance| seen.contains(instance)),
         None => *complete = Some(seen),
-    }
-}
-
-/// What the commands of a pipeline said, in their order.
-struct Answers(vec::IntoIter<Value>);
-
-impl Answers {
-    fn take<T: FromRedisValue>(&mut self) -> Result<T, RedisError> {
-        Ok(from_redis_value(self.0.next().unwrap_or(Value::Nil))?)
     }
 }

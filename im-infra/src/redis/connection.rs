@@ -1,11 +1,12 @@
 //! The connection that all operations share.
 
-use std::{sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration, vec};
 
 use arc_swap::ArcSwap;
 use redis::{
-    Client, IntoConnectionInfo as _, Pipeline, RedisError, Value,
+    Client, FromRedisValue, IntoConnectionInfo as _, Pipeline, RedisError, Value,
     aio::{ConnectionManager, ConnectionManagerConfig},
+    from_redis_value,
     io::tcp::TcpSettings,
 };
 
@@ -19,15 +20,18 @@ const RETRY_AFTER: Duration = Duration::from_millis(20);
 const SILENCE_MAX: Duration = Duration::from_secs(5);
 
 /// One connection, made when it is first used and again whenever it is lost.
-pub(super) struct Connection {
+pub struct Connection {
     client: Client,
     config: ConnectionManagerConfig,
     manager: ArcSwap<ConnectionManager>,
 }
 
 impl Connection {
-    /// Connects to nothing yet.
-    pub(super) fn open(url: &Secret, timeout: Duration) -> Result<Self, RedisError> {
+    /// Connects to nothing yet. Within a tokio runtime.
+    ///
+    /// # Errors
+    /// If the address is not one.
+    pub fn open(url: &Secret, timeout: Duration) -> Result<Self, RedisError> {
         let client = Client::open(url.expose().into_connection_info()?.set_tcp_settings(tcp_settings()))?;
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(timeout))
@@ -39,13 +43,16 @@ impl Connection {
     }
 
     /// Sends the commands in one go; answers what those said that are not ignored.
-    pub(super) async fn query(&self, pipe: &Pipeline) -> Result<Vec<Value>, RedisError> {
+    ///
+    /// # Errors
+    /// If Redis is out of reach or refuses.
+    pub async fn query(&self, pipe: &Pipeline) -> Result<Answers, RedisError> {
         let mut manager = ConnectionManager::clone(&self.manager.load());
         let answered: Result<Vec<Value>, RedisError> = pipe.query_async(&mut manager).await;
         if let Err(error) = &answered {
             self.renew_after(error);
         }
-        answered
+        answered.map(|answers| Answers(answers.into_iter()))
     }
 
     /// The manager connects again after errors of the network, but keeps any other failure to connect for ever: a
@@ -56,6 +63,19 @@ impl Connection {
         {
             self.manager.store(Arc::new(fresh));
         }
+    }
+}
+
+/// What the commands of a pipeline said, in their order.
+pub struct Answers(vec::IntoIter<Value>);
+
+impl Answers {
+    /// What the next command said.
+    ///
+    /// # Errors
+    /// If it is something else.
+    pub fn take<T: FromRedisValue>(&mut self) -> Result<T, RedisError> {
+        Ok(from_redis_value(self.0.next().unwrap_or(Value::Nil))?)
     }
 }
 
