@@ -14,6 +14,7 @@ use im_infra::{
 };
 use im_logic::LogicOptions;
 use im_repo::RepoOptions;
+use im_task::TaskOptions;
 use serde::{Deserialize, Serialize};
 
 /// Every key with its default.
@@ -33,6 +34,7 @@ pub(crate) struct Config {
     pub(crate) redis: RedisOptions,
     pub(crate) repo: RepoOptions,
     pub(crate) logic: LogicOptions,
+    pub(crate) task: TaskOptions,
     pub(crate) gateway: GatewayOptions,
 }
 
@@ -91,6 +93,7 @@ impl Check for Config {
         report.range("redis.complete_ttl_ms", self.redis.complete_ttl_ms, 45_000..=3_600_000);
         self.repo.check(report);
         self.logic.check(report);
+        self.task.check(report);
         self.gateway.check(report);
     }
 }

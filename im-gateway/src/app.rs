@@ -23,6 +23,7 @@ use crate::{
     connections::{Connections, Sockets},
     downstream::{self, Deliver},
     http,
+    index::Index,
     logic::Logic,
     metrics::Metrics,
     shared::Shared,
@@ -111,12 +112,16 @@ impl Gateway {
         let logic = Logic::new(logic);
         let tokens = Arc::new(Tokens::new(logic.clone(), clock.clone()));
         let connections = Arc::new(Connections::default());
+        let index = Arc::new(Index::new(options.index.conversations_max, options.index.waiting_max));
         let deliver = Arc::new(Deliver {
             instance: instance.clone(),
             connections: connections.clone(),
             intake: intake.clone(),
             tokens: tokens.clone(),
             metrics: metrics.clone(),
+            index: index.clone(),
+            logic: logic.clone(),
+            life: back.clone(),
         });
         let per_minute = NonZeroU32::new(options.rate.anonymous_per_minute).unwrap_or(NonZeroU32::MIN);
         let anonymous = RateLimiter::keyed(Quota::per_minute(per_minute));
@@ -126,6 +131,7 @@ impl Gateway {
             logic,
             tokens: tokens.clone(),
             connections,
+            index,
             sockets: Sockets::default(),
             intake,
             cursors: Cursors::default(),
@@ -206,6 +212,7 @@ async fn maintain(shared: Arc<Shared>, deliver: Arc<Deliver>, stopping: Cancella
         }
         if number % TIDY_TICKS == 0 {
             shared.intake.tidy();
+            shared.metrics.index_conversations.record(shared.index.len() as u64, &[]);
             shared.anonymous.retain_recent();
         }
     }

@@ -17,6 +17,8 @@ pub struct GatewayOptions {
     pub window: WindowOptions,
     /// How much one user may ask for.
     pub rate: RateOptions,
+    /// Members of large conversations.
+    pub index: IndexOptions,
 }
 
 /// The HTTP listener.
@@ -81,6 +83,16 @@ pub struct RateOptions {
     pub anonymous_per_minute: u32,
 }
 
+/// The index of large conversations.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct IndexOptions {
+    /// Conversations that are remembered although none of their members is connected here.
+    pub conversations_max: usize,
+    /// Records of one conversation that may wait while its members are loaded.
+    pub waiting_max: usize,
+}
+
 impl Check for GatewayOptions {
     fn check(&self, report: &mut Report) {
         report.range("gateway.http.body_bytes_max", self.http.body_bytes_max, 1_024..=16 << 20);
@@ -101,5 +113,7 @@ impl Check for GatewayOptions {
         report.range("gateway.rate.commands_per_second", self.rate.commands_per_second, 1..=1_000_000);
         report.range("gateway.rate.commands_burst", self.rate.commands_burst, 1..=1_000_000);
         report.range("gateway.rate.anonymous_per_minute", self.rate.anonymous_per_minute, 1..=1_000_000);
+        report.range("gateway.index.conversations_max", self.index.conversations_max, 16..=10_000_000);
+        report.range("gateway.index.waiting_max", self.index.waiting_max, 1..=1_000_000);
     }
 }

@@ -1,5 +1,5 @@
 //! The edge: WebSocket and HTTP in, `im.upstream` out; `im.downstream` in, sockets out. It holds no business rule, no SQL and
-//! no membership.
+//! no membership but an index of who is connected here.
 
 pub mod app;
 pub mod config;
@@ -7,6 +7,7 @@ mod connections;
 mod downstream;
 mod error;
 mod http;
+mod index;
 mod logic;
 mod metrics;
 mod shared;

@@ -3,7 +3,7 @@
 use im_infra::telemetry::{Telemetry, names};
 use opentelemetry::{
     KeyValue,
-    metrics::{Counter, Histogram, UpDownCounter},
+    metrics::{Counter, Gauge, Histogram, UpDownCounter},
 };
 use proto::ErrorCode;
 
@@ -14,6 +14,8 @@ pub(crate) struct Metrics {
     pub(crate) frames_out: Counter<u64>,
     pub(crate) window_commands: UpDownCounter<i64>,
     pub(crate) window_duration: Histogram<f64>,
+    pub(crate) index_conversations: Gauge<u64>,
+    pub(crate) index_loads: Counter<u64>,
     refusals: Counter<u64>,
 }
 
@@ -28,6 +30,8 @@ impl Metrics {
             frames_out: meter.u64_counter(names::FRAMES_OUT).build(),
             window_commands: meter.i64_up_down_counter(names::WINDOW_COMMANDS).build(),
             window_duration: seconds.build(),
+            index_conversations: meter.u64_gauge(names::INDEX_CONVERSATIONS).build(),
+            index_loads: meter.u64_counter(names::INDEX_LOADS).build(),
             refusals: meter.u64_counter(names::REFUSALS).build(),
         }
     }

@@ -14,6 +14,7 @@ use proto::{Error, conversation::EpochRequest, mq};
 use crate::{
     GatewayOptions,
     connections::{Connection, Connections, Sockets},
+    index::Index,
     logic::Logic,
     metrics::Metrics,
     tokens::Tokens,
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) logic: Logic,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) connections: Arc<Connections>,
+    pub(crate) index: Arc<Index>,
     pub(crate) sockets: Sockets,
     pub(crate) intake: Arc<Intake>,
     pub(crate) cursors: Cursors,

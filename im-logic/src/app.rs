@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use im_infra::{
     clock::Clock,
+    gateways::Gateways,
     ids::Mint,
     lifecycle::Lifecycle,
     mq::{Group, MqError, Queue, Topic, consume},
@@ -62,12 +63,13 @@ impl Logic {
         let LogicParts { queue, repo, routes, registry, mint, clock, telemetry } = parts;
         let repo = Repo::new(repo);
         let auth = Auth::new(repo.clone(), options.auth.clone(), mint.clone(), clock.clone())?;
-        let outbox = Outbox::new(queue.clone(), routes.clone(), registry, clock.clone());
+        let outbox = Outbox::new(queue.clone(), Gateways::new(queue.clone(), routes.clone(), registry), clock.clone());
         let limits = Limits {
             body_bytes_max: options.limits.body_bytes_max,
             members_max: options.limits.members_max,
             invited_max: options.limits.invited_max,
             title_chars_max: options.limits.title_chars_max,
+            large_from: options.limits.large_from,
         };
         let handler =
             Upstream::new(repo.clone(), outbox.clone(), limits, mint, (clock.clone(), Metrics::new(&telemetry)));

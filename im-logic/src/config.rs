@@ -48,6 +48,8 @@ pub struct ConversationLimits {
     pub invited_max: usize,
     /// Characters of a title or display name.
     pub title_chars_max: usize,
+    /// Members from which on a group is large: im-task fans its entries out.
+    pub large_from: u32,
 }
 
 impl Check for LogicOptions {
@@ -61,13 +63,8 @@ impl Check for LogicOptions {
         report.range("logic.limits.body_bytes_max", limits.body_bytes_max, 1..=1 << 20);
         report.range("logic.limits.members_max", limits.members_max, 2..=100_000);
         report.range("logic.limits.invited_max", limits.invited_max, 1..=1_000);
+        report.range("logic.limits.large_from", limits.large_from, 2..=100_000);
         report.range("logic.limits.title_chars_max", limits.title_chars_max, 1..=128);
-        report.range("logic.consume.batch_records_max", self.consume.batch_records_max, 1..=5_000);
-        let retry_max_ms = self.consume.retry_max_ms;
-        report.range("logic.consume.retry_max_ms", retry_max_ms, 1..=600_000);
-        report.range("logic.consume.retry_min_ms", self.consume.retry_min_ms, 1..=retry_max_ms.max(1));
-        report.range("logic.consume.dead_in_row_max", self.consume.dead_in_row_max, 1..=1_000_000);
-        report.range("logic.consume.dead_pause_ms", self.consume.dead_pause_ms, 0..=3_600_000);
-        report.range("logic.consume.attempts_max", self.consume.attempts_max, 1..=100);
+        self.consume.check("logic.consume", report);
     }
 }

@@ -1,8 +1,14 @@
-//! Background work. Now: dead letters are archived from `im.dead` in the database, and those that an operator wants replayed
-//! go back to where they came from.
+//! Background work, off the road between sender and store: entries of large conversations are fanned out to the gateways, dead
+//! letters are archived from `im.dead` in the database, and those that an operator wants replayed go back to where they came
+//! from.
 
 pub mod app;
+pub mod config;
 mod dead_letter;
+mod fan_out;
+mod job;
+mod metrics;
 mod repo;
 
 pub use app::{Task, TaskParts};
+pub use config::TaskOptions;

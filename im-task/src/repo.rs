@@ -1,7 +1,7 @@
 //! The way to im-repo.
 
 use im_infra::rpc::Channel;
-use proto::repo::dead_letter_repo_client::DeadLetterRepoClient;
+use proto::repo::{dead_letter_repo_client::DeadLetterRepoClient, group_repo_client::GroupRepoClient};
 
 /// Bytes of one answer: a page of records.
 const MESSAGE_BYTES_MAX: usize = 64 << 20;
@@ -19,5 +19,9 @@ impl Repo {
 
     pub(crate) fn dead_letters(&self) -> DeadLetterRepoClient<Channel> {
         DeadLetterRepoClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    pub(crate) fn groups(&self) -> GroupRepoClient<Channel> {
+        GroupRepoClient::new(self.channel.clone())
     }
 }

@@ -158,10 +158,18 @@ pub(super) async fn gateway(config: Config) -> anyhow::Result<()> {
 
 pub(super) async fn task(config: Config) -> anyhow::Result<()> {
     let service = Service::start(ServiceName::Task, config).await?;
-    let Process { clock, life, .. } = &service.process;
+    let Process { config, clock, telemetry, life, .. } = &service.process;
     let part = life.part();
-    let repo = service.channel(ServiceName::Task, ServiceName::Repo);
-    Task::start(TaskParts { queue: service.queue().await?, repo, clock: clock.clone() }, &part);
+    let parts = TaskParts {
+        queue: service.queue().await?,
+        repo: service.channel(ServiceName::Task, ServiceName::Repo),
+        routes: service.routes()?,
+        registry: service.registry.clone(),
+        clock: clock.clone(),
+        telemetry: telemetry.clone(),
+    };
+    service.know(ServiceName::Gateway).await;
+    Task::start(config.task.clone(), parts, &part);
     let Service { process, keeping, .. } = service;
     let drain = |limit| async move {
         let worked = part.drain(limit).await;

@@ -75,7 +75,15 @@ async fn start(process: &Process) -> anyhow::Result<(Gateway, Lifecycle)> {
         let _node = node;
         logic.consume(consuming).await
     });
-    Task::start(TaskParts { queue: queue.clone(), repo: to_repo(ServiceName::Task), clock: clock.clone() }, &inner);
+    let parts = TaskParts {
+        queue: queue.clone(),
+        repo: to_repo(ServiceName::Task),
+        routes: routes.clone(),
+        registry: registry.clone(),
+        clock: clock.clone(),
+        telemetry: telemetry.clone(),
+    };
+    Task::start(config.task.clone(), parts, &inner);
 
     let parts = GatewayParts {
         queue,

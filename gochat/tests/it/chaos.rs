@@ -91,7 +91,7 @@ async fn processes_and_their_infrastructure_under_faults_lose_double_and_reorder
     let seed = 13;
     let mut random = fastrand::Rng::with_seed(seed);
     let infrastructure = Infrastructure::start().await;
-    let mut cluster = Cluster::on(|variable| infrastructure.address(variable)).await;
+    let mut cluster = Cluster::on(|variable| infrastructure.address(variable), &[]).await;
     let scene = Scene::set(cluster.addresses(), 50, 250).await;
     let nemesis = async {
         kill_each(&mut cluster, &mut random, 1_000..3_000).await;

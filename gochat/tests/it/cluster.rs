@@ -47,11 +47,16 @@ impl Node {
 impl Cluster {
     /// On the infrastructure that all tests share.
     pub(crate) async fn start() -> Self {
-        Self::on(infra).await
+        Self::with(&[]).await
+    }
+
+    /// The same, with settings beside the test's own, as `("LOGIC__LIMITS__LARGE_FROM", "3")`.
+    pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
+        Self::on(infra, settings).await
     }
 
     /// On the infrastructure of which these are the addresses.
-    pub(crate) async fn on(infra: impl Fn(&str) -> String) -> Self {
+    pub(crate) async fn on(infra: impl Fn(&str) -> String, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let name = uuid::Uuid::new_v4().simple().to_string();
         let mariadb = infra("GOCHAT_TEST_MARIADB");
@@ -77,8 +82,9 @@ impl Cluster {
             ("GATEWAY__RATE__COMMANDS_PER_SECOND", "100000".to_owned()),
             ("GATEWAY__RATE__COMMANDS_BURST", "100000".to_owned()),
         ];
-        let own = own.into_iter().map(|(key, value)| (format!("GOCHAT__{key}"), value));
-        let settings: Vec<(String, String)> = own.collect();
+        let more = settings.iter().map(|(key, value)| (*key, (*value).to_owned()));
+        let settings: Vec<(String, String)> =
+            own.into_iter().chain(more).map(|(key, value)| (format!("GOCHAT__{key}"), value)).collect();
         assert!(command(folder.path(), &settings).args(["migrate", "up"]).status().await.unwrap().success());
         let mut nodes: Vec<Vec<Node>> = Vec::new();
         for service in ["repo", "logic", "task", "gateway"] {

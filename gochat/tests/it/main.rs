@@ -13,6 +13,7 @@ mod documents;
 mod durability;
 mod groups;
 mod infrastructure;
+mod large;
 mod process;
 mod processes;
 mod replay;

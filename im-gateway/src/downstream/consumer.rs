@@ -37,7 +37,7 @@ pub(crate) async fn consume(
                         // Nobody can repair it here, and nobody's copy depends on it: clients fetch what they lack.
                         Err(error) => {
                             tracing::error!(%error, partition, offset = record.offset, "undecodable record in im.downstream");
-                            deliver.resync("undecodable");
+                            deliver.missed("undecodable");
                         }
                     }
                 }
@@ -47,7 +47,7 @@ pub(crate) async fn consume(
                 match queue.read(Topic::Downstream, partition, end).await {
                     Ok(fresh) => {
                         reader = fresh;
-                        deliver.resync("behind");
+                        deliver.missed("behind");
                     }
                     Err(error) if error.is_transient() => tokio::time::sleep(Duration::from_millis(RETRY_MS)).await,
                     Err(error) => return Err(error),

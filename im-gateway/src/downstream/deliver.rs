@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use im_infra::telemetry::trace_context;
+use im_infra::{lifecycle::Lifecycle, telemetry::trace_context};
 use proto::{
     Error, ErrorCode, client,
     client::server_frame::Frame as Body,
-    mq::{Delivery, Downstream, Outcome, Receipt, Revocation, outcome},
+    mq::{Broadcast, Delivery, Downstream, Outcome, Receipt, Revocation, outcome},
 };
 
 use crate::{
     connections::{Connection, Connections, Frame},
+    index::{self, Admitted, Index},
+    logic::Logic,
     metrics::Metrics,
     tokens::Tokens,
     upstream::{Intake, Key, Waiter},
@@ -23,10 +25,13 @@ pub(crate) struct Deliver {
     pub(crate) intake: Arc<Intake>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) index: Arc<Index>,
+    pub(crate) logic: Logic,
+    pub(crate) life: Lifecycle,
 }
 
 impl Deliver {
-    pub(crate) fn letter(&self, letter: Downstream) {
+    pub(crate) fn letter(self: &Arc<Self>, letter: Downstream) {
         // The partition was another instance's before, and its last letters may still lie here.
         if letter.instance != self.instance {
             return;
@@ -36,6 +41,9 @@ impl Deliver {
         }
         for delivery in letter.deliveries {
             self.delivery(delivery);
+        }
+        for broadcast in letter.broadcasts {
+            self.broadcast(broadcast);
         }
         for receipt in letter.receipts {
             self.receipt(receipt);
@@ -67,6 +75,47 @@ impl Deliver {
         }
     }
 
+    /// To whoever is connected here of a large conversation, once it is known who that is.
+    fn broadcast(self: &Arc<Self>, broadcast: Broadcast) {
+        let conversation_id = broadcast.conversation_id.clone();
+        match self.index.admit(broadcast) {
+            Admitted::Now(broadcast) => self.fan_out(broadcast),
+            Admitted::Waits => {}
+            Admitted::Load => {
+                self.metrics.index_loads.add(1, &[]);
+                let deliver = self.clone();
+                self.life.spawn_detached("index", async move {
+                    let Self { index, logic, life, .. } = &*deliver;
+                    let fan_out = |broadcast| deliver.fan_out(broadcast);
+                    index::load(index, logic, &conversation_id, &life.stopping(), fan_out).await;
+                });
+            }
+            Admitted::GivenUp => {
+                tracing::error!(conversation_id, "too much waits for the members of a conversation, clients must sync");
+                self.resync("index");
+            }
+        }
+    }
+
+    fn fan_out(&self, broadcast: Broadcast) {
+        let span = tracing::info_span!(
+            "gateway.entry.deliver",
+            otel.kind = "consumer",
+            conversation_id = broadcast.conversation_id
+        );
+        trace_context::continue_in(&span, &broadcast.trace_parent);
+        let _entered = span.entered();
+        if let Some(members) = &broadcast.index {
+            self.index.take_up(&broadcast.conversation_id, members);
+        }
+        for entry in broadcast.entries {
+            let frame = Frame::new(Body::Entry(entry.clone()));
+            let mut sent = 0;
+            self.index.fan_out(&entry, |user| sent += self.connections.send(&[user], &frame));
+            self.metrics.frames_out.add(sent, &[]);
+        }
+    }
+
     fn receipt(&self, receipt: Receipt) {
         let Receipt { conversation_id, user_id, read_seq, recipients } = receipt;
         let frame = Frame::new(Body::Receipt(client::Receipt { conversation_id, user_id, read_seq }));
@@ -89,8 +138,14 @@ impl Deliver {
         }
     }
 
+    /// Records were missed: clients must sync, and what is known of large conversations has to be loaded again.
+    pub(crate) fn missed(&self, reason: &str) {
+        self.index.doubt();
+        self.resync(reason);
+    }
+
     /// Tells every client that what was pushed may have a hole.
-    pub(crate) fn resync(&self, reason: &str) {
+    fn resync(&self, reason: &str) {
         let frame = Frame::new(Body::Resync(client::Resync { reason: reason.into() }));
         for connection in self.connections.all() {
             connection.send(&frame);

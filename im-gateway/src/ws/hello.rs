@@ -1,14 +1,14 @@
-//! The handshake, without a gap: the connection is in the table and its route is written before the digest is read, and
-//! what is pushed meanwhile waits behind the welcome.
+//! The handshake, without a gap: the connection is in the table, its route is written and its user's places in large
+//! conversations are loaded before the digest is read, and what is pushed meanwhile waits behind the welcome.
 
 use std::{sync::Arc, time::Duration};
 
 use axum::extract::ws::{Message, WebSocket};
-use im_infra::session_store::Route;
+use im_infra::{interval::Interval, session_store::Route};
 use proto::{
     Error, ErrorCode, client,
     client::{Hello, client_frame::Frame as ClientBody, server_frame::Frame as Body},
-    conversation::DigestRequest,
+    conversation::{DigestRequest, LargeOfRequest},
 };
 
 use super::codec;
@@ -34,7 +34,7 @@ pub(super) async fn open(
     let first = tokio::time::timeout(timeout, first_frame(socket, format)).await;
     let hello = first.map_err(|_| Error::new(ErrorCode::HelloTimeout))??;
     let opened = enter(shared, &hello, format, bearer).await?;
-    match welcome(shared, &opened.connection, &hello).await {
+    match greet(shared, &opened.connection, &hello).await {
         Ok(frame) => {
             let welcome = codec::message(frame.wire(format));
             let sent =
@@ -88,6 +88,7 @@ async fn enter(shared: &Shared, hello: &Hello, format: Format, bearer: Option<St
     let outgoing = Outgoing::new(ws.queue_frames_max, ws.queue_bytes_max);
     let connection = Arc::new(Connection::new(identity, outgoing));
     shared.connections.insert(connection.clone());
+    shared.index.enter(connection.identity.caller.user_id);
     shared.metrics.connections.add(1, &[]);
     // Known to be down: logic addresses every gateway then, so nothing is missed.
     if let Err(error) = shared.routes.put(std::slice::from_ref(&route)).await {
@@ -98,6 +99,16 @@ async fn enter(shared: &Shared, hello: &Hello, format: Format, bearer: Option<St
         connection.outgoing.close(ErrorCode::SessionRevoked);
     }
     Ok(Opened { connection, route })
+}
+
+/// The user's places in large conversations first, then the digest: what is stored after it was read finds them.
+async fn greet(shared: &Shared, connection: &Connection, hello: &Hello) -> Result<Frame, Error> {
+    let user_id = connection.identity.caller.user_id;
+    for place in shared.logic.conversations().large_of(LargeOfRequest { user_id }).await?.into_inner().places {
+        let interval = Interval { visible_from: place.visible_from, left_seq: place.left_seq };
+        shared.index.merge(&place.conversation_id, user_id, interval);
+    }
+    welcome(shared, connection, hello).await
 }
 
 async fn welcome(shared: &Shared, connection: &Connection, hello: &Hello) -> Result<Frame, Error> {
@@ -131,6 +142,7 @@ pub(super) async fn leave(shared: &Shared, opened: &Opened) {
     // Whoever still waits to send something larger gives up.
     opened.connection.outgoing.close(ErrorCode::GoingAway);
     shared.connections.remove(&opened.connection);
+    shared.index.leave(opened.connection.identity.caller.user_id);
     shared.metrics.connections.add(-1, &[]);
     if let Err(error) = shared.routes.remove(std::slice::from_ref(&opened.route)).await {
         tracing::warn!(%error, "route not removed, it will run out");

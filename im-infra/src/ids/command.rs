@@ -17,6 +17,11 @@ impl CommandId {
         &self.0
     }
 
+    /// Whether the server gave it, to a consequence of another entry.
+    pub fn is_servers_own(&self) -> bool {
+        self.0.starts_with('~')
+    }
+
     /// Takes an id from a client.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{Assignment, Commit, Group, MqError, Queue, Record, Topic, bury::Burial};
 use crate::{
     clock::Clock,
+    config::Report,
     lifecycle::{Lifecycle, panic_message},
     telemetry::names,
 };
@@ -40,6 +41,19 @@ pub enum Failure {
     Unknown(Error),
 }
 
+impl Failure {
+    /// What a call's error means for the batch that needed it.
+    pub fn of(error: Error) -> Self {
+        match error.code() {
+            ErrorCode::Unavailable
+            | ErrorCode::DeadlineExceeded
+            | ErrorCode::Overloaded
+            | ErrorCode::ServiceTokenInvalid => Self::Transient(error),
+            _ => Self::Unknown(error),
+        }
+    }
+}
+
 /// How consumers behave.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -56,6 +70,19 @@ pub struct ConsumeOptions {
     pub dead_in_row_max: u32,
     /// How long it pauses.
     pub dead_pause_ms: u64,
+}
+
+impl ConsumeOptions {
+    /// Checks the ranges of the keys under `section`.
+    pub fn check(&self, section: &str, report: &mut Report) {
+        let key = |name: &str| format!("{section}.{name}");
+        report.range(&key("batch_records_max"), self.batch_records_max, 1..=5_000);
+        report.range(&key("retry_max_ms"), self.retry_max_ms, 1..=600_000);
+        report.range(&key("retry_min_ms"), self.retry_min_ms, 1..=self.retry_max_ms.max(1));
+        report.range(&key("dead_in_row_max"), self.dead_in_row_max, 1..=1_000_000);
+        report.range(&key("dead_pause_ms"), self.dead_pause_ms, 0..=3_600_000);
+        report.range(&key("attempts_max"), self.attempts_max, 1..=100);
+    }
 }
 
 impl Default for ConsumeOptions {

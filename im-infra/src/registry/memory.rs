@@ -61,10 +61,13 @@ impl Registry for MemoryRegistry {
         });
         let number = number.ok_or(RegistryError::NoFreeSlot(count))?;
         let registry = self.clone();
+        let (holder, held) = watch::channel(true);
         let end = OnDrop(Some(move || {
+            holder.send_replace(false);
             registry.with(|shared| shared.slots.entry(space).or_default().remove(&number));
         }));
-        Ok(Slot { number, deadline: LeaseDeadline::forever(), lost: CancellationToken::new(), _held: Arc::new(end) })
+        let (deadline, lost) = (LeaseDeadline::forever(), CancellationToken::new());
+        Ok(Slot { number, deadline, held, lost, _end: Arc::new(end) })
     }
 }
 

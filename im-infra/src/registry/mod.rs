@@ -15,18 +15,16 @@
 
 mod etcd;
 mod memory;
-
-use std::sync::Arc;
+mod slot;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 pub use self::{
     etcd::{EtcdOptions, EtcdRegistry},
     memory::MemoryRegistry,
+    slot::{Slot, SlotLost, SlotSpace},
 };
-use crate::ids::LeaseDeadline;
 
 /// The services that can be found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -67,27 +65,6 @@ pub struct Instance {
     pub address: String,
     /// A gateway's partition of `im.downstream`.
     pub slot: u32,
-}
-
-/// A space of numbers of which each is held by one process at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum SlotSpace {
-    /// Partitions of `im.downstream`.
-    Gateway,
-    /// The node part of ids.
-    Node,
-}
-
-/// A number that is ours as long as the deadline holds; given back when dropped.
-pub struct Slot {
-    /// The number.
-    pub number: u32,
-    /// Until when it certainly is ours.
-    pub deadline: LeaseDeadline,
-    /// Cancelled when another process has it: this one must stop using it at once, and lease again.
-    pub lost: CancellationToken,
-    /// Gives it back.
-    pub(crate) _held: Arc<dyn Send + Sync>,
 }
 
 /// An announcement that ends when it is dropped.

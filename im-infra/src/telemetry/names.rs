@@ -34,6 +34,11 @@ pub const COMMANDS_DECIDED: &str = "im.commands.decided";
 /// Seconds from a command's arrival at the gateway to its outcome's departure from logic.
 pub const COMMAND_DURATION: &str = "im.command.duration";
 
+/// Background tasks by kind and result: done, retry, reject.
+pub const TASKS: &str = "im.tasks";
+/// Seconds from the begin of a run of tasks to its end, by kind.
+pub const TASK_DURATION: &str = "im.task.duration";
+
 /// Open WebSocket connections.
 pub const CONNECTIONS: &str = "im.connections";
 /// Frames received.
@@ -44,6 +49,10 @@ pub const FRAMES_OUT: &str = "im.frames.out";
 pub const REFUSALS: &str = "im.refusals";
 /// Commands waiting for their outcome.
 pub const WINDOW_COMMANDS: &str = "im.window.commands";
+/// Large conversations in the gateway's index.
+pub const INDEX_CONVERSATIONS: &str = "im.index.conversations";
+/// Large conversations loaded into the index because they were met unindexed.
+pub const INDEX_LOADS: &str = "im.index.loads";
 /// Seconds from a command's admission to its outcome.
 pub const WINDOW_DURATION: &str = "im.window.duration";
 /// Cache look-ups by cache and result.

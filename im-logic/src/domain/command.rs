@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use im_infra::ids::{CommandId, ConversationId, UserId};
-use proto::{Error, group, message::Content, mq};
+use proto::{Error, common::FanOutMode, group, message::Content, mq};
 
 /// What a user wants to happen to a conversation.
 #[derive(Clone, Debug)]
@@ -38,6 +38,8 @@ pub enum Kind {
     Remove(UserId),
     /// Be called otherwise.
     ChangeProfile(String),
+    /// Reach the members otherwise: the server's own, a consequence of an entry that made the conversation so large.
+    ChangeFanOut(FanOutMode),
     /// A kind of a newer version.
     Unknown,
 }
@@ -50,8 +52,9 @@ impl Command {
     pub fn parse(record: &mq::Upstream) -> Result<Self, Error> {
         use mq::upstream::Command as Wire;
         let sender = record.caller.as_ref().map_or(0, |caller| caller.user_id);
-        if sender <= 0 {
-            return Err(Error::invalid("caller.user_id", "a positive number"));
+        let id: CommandId = record.command_id.parse()?;
+        if sender < 0 || (sender == 0) != id.is_servers_own() {
+            return Err(Error::invalid("caller.user_id", "a positive number, or none of the server's own commands"));
         }
         let kind = match record.command.clone() {
             Some(Wire::Send(content)) => Kind::Send(content),
@@ -62,12 +65,13 @@ impl Command {
             Some(Wire::Leave(_)) => Kind::Leave,
             Some(Wire::Remove(remove)) => Kind::Remove(remove.user_id),
             Some(Wire::ChangeProfile(change)) => Kind::ChangeProfile(change.display_name),
-            Some(Wire::ReadCursors(_)) | None => Kind::Unknown,
+            Some(Wire::ChangeFanOut(change)) if id.is_servers_own() => Kind::ChangeFanOut(change.mode()),
+            Some(Wire::ReadCursors(_) | Wire::ChangeFanOut(_)) | None => Kind::Unknown,
         };
         Ok(Self {
             sender,
             conversation: record.conversation_id.parse()?,
-            id: record.command_id.parse()?,
+            id,
             payload_hash: record.payload_hash.clone(),
             kind,
         })
@@ -79,7 +83,22 @@ impl Command {
             Kind::Send(_) | Kind::CreateDirect => self.conversation.peer_of(self.sender).into_iter().collect(),
             Kind::CreateGroup(create) => create.member_ids.clone(),
             Kind::Invite(users) => users.clone(),
-            Kind::Join | Kind::Leave | Kind::Remove(_) | Kind::ChangeProfile(_) | Kind::Unknown => Vec::new(),
+            Kind::Join
+            | Kind::Leave
+            | Kind::Remove(_)
+            | Kind::ChangeProfile(_)
+            | Kind::ChangeFanOut(_)
+            | Kind::Unknown => Vec::new(),
         }
+    }
+
+    /// Users whose place in the conversation the rules must know: of a large one nobody else's is read.
+    pub fn concerned(&self) -> Vec<UserId> {
+        let mut users = self.named_users();
+        users.push(self.sender);
+        if let Kind::Remove(user) = self.kind {
+            users.push(user);
+        }
+        users
     }
 }

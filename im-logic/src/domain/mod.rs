@@ -7,7 +7,7 @@ mod names;
 mod rules;
 mod state;
 
-pub use audience::Audience;
+pub use audience::{Audience, Reach};
 pub use command::{Command, Kind};
 pub use names::{check_password, display_name, fold, parse_name};
 pub use rules::{Limits, decide};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use im_infra::ids::UserId;
 use proto::{
-    common::{ConversationKind, Role},
+    common::{ConversationKind, FanOutMode, Role},
     repo::{self, state_change::Change},
 };
 
@@ -17,9 +17,11 @@ pub struct State {
     pub kind: Option<ConversationKind>,
     /// Whether anyone may join.
     pub open: bool,
+    /// How its entries reach the members.
+    pub fan_out: FanOutMode,
     /// Members present.
     pub member_count: u32,
-    /// Members asked for, those who left too.
+    /// Members asked for, those who left too: all of them, unless it is large.
     pub members: BTreeMap<UserId, MemberState>,
 }
 
@@ -46,6 +48,7 @@ impl State {
             version: state.state_version,
             kind: Some(state.kind()).filter(|&kind| kind != ConversationKind::Unspecified),
             open: state.open,
+            fan_out: state.fan_out(),
             member_count: state.member_count,
             members: state.members.iter().map(member).collect(),
         }
@@ -63,6 +66,7 @@ impl State {
                 Change::Create(create) => {
                     self.kind = Some(create.kind());
                     self.open = create.open;
+                    self.fan_out = FanOutMode::Small;
                 }
                 Change::PutMember(put) => {
                     let joined = MemberState { role: put.role(), visible_from: i64::MAX, left_seq: 0 };
@@ -75,7 +79,8 @@ impl State {
                         self.member_count = self.member_count.saturating_sub(1);
                     }
                 }
-                Change::SetDisplayName(_) | Change::SetFanOut(_) => {}
+                Change::SetFanOut(mode) => self.fan_out = FanOutMode::try_from(*mode).unwrap_or_default(),
+                Change::SetDisplayName(_) => {}
             }
         }
     }

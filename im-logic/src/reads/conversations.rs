@@ -25,7 +25,7 @@ impl Reads {
 
     pub(crate) async fn list(&self, query: ListRequest) -> Result<ListResponse, Error> {
         let limit = limit(query.limit)?;
-        let list = ListOfRequest { user_id: query.user_id, after: query.after, limit, conversation_id: String::new() };
+        let list = ListOfRequest { user_id: query.user_id, after: query.after, limit, ..ListOfRequest::default() };
         let page = self.repo.conversations().list_of(list).await?.into_inner();
         let conversations = self.describe(query.user_id, page.memberships).await?;
         Ok(ListResponse { conversations, more: page.more })
@@ -41,7 +41,7 @@ impl Reads {
             return Ok(Vec::new());
         }
         let conversation_ids = memberships.iter().map(|membership| membership.conversation_id.clone()).collect();
-        let heads = HeadsRequest { conversation_ids, last_entry: true };
+        let heads = HeadsRequest { conversation_ids, last_entry: true, fresh: false };
         let heads = self.repo.conversations().heads(heads).await?.into_inner().heads;
         let mut heads: HashMap<String, Head> =
             heads.into_iter().map(|head| (head.conversation_id.clone(), head)).collect();

@@ -2,6 +2,7 @@
 
 mod conversations;
 mod messages;
+mod places;
 mod sync;
 mod users;
 

@@ -1,8 +1,9 @@
 //! A user's conversations.
 
 use proto::conversation::{
-    Conversation, DigestRequest, DigestResponse, EpochRequest, EpochResponse, GetRequest, ListRequest, ListResponse,
-    MembersRequest, MembersResponse, SyncRequest, SyncResponse, conversation_service_server::ConversationService,
+    Conversation, DigestRequest, DigestResponse, EpochRequest, EpochResponse, GetRequest, LargeOfRequest,
+    LargeOfResponse, ListRequest, ListResponse, MembersRequest, MembersResponse, PlacesInRequest, PlacesInResponse,
+    SyncRequest, SyncResponse, conversation_service_server::ConversationService,
 };
 use tonic::{Request, Response, Status, async_trait};
 
@@ -29,6 +30,15 @@ impl ConversationService for LogicRpc {
 
     async fn sync(&self, request: Request<SyncRequest>) -> Result<Response<SyncResponse>, Status> {
         Ok(Response::new(self.reads.sync(request.into_inner()).await?))
+    }
+
+    async fn large_of(&self, request: Request<LargeOfRequest>) -> Result<Response<LargeOfResponse>, Status> {
+        Ok(Response::new(LargeOfResponse { places: self.reads.large_of(request.get_ref().user_id).await? }))
+    }
+
+    async fn places_in(&self, request: Request<PlacesInRequest>) -> Result<Response<PlacesInResponse>, Status> {
+        let PlacesInRequest { conversation_id, user_ids } = request.into_inner();
+        Ok(Response::new(PlacesInResponse { places: self.reads.places_in(conversation_id, user_ids).await? }))
     }
 
     async fn epoch(&self, _: Request<EpochRequest>) -> Result<Response<EpochResponse>, Status> {

@@ -1,12 +1,14 @@
 //! Read cursors: max-merged in bulk, beside the log; those that moved become receipts.
 
+use std::collections::HashSet;
+
 use im_infra::mq::Failure;
 use proto::{
     mq::{ReadCursor, Receipt},
     repo::{PutCursor, PutCursorsRequest},
 };
 
-use super::{decided::failure, states::States};
+use super::states::States;
 use crate::{domain::Audience, repo::Repo};
 
 pub(super) async fn put(repo: &Repo, states: &States, cursors: &[(i64, ReadCursor)]) -> Result<Vec<Receipt>, Failure> {
@@ -19,13 +21,18 @@ pub(super) async fn put(repo: &Repo, states: &States, cursors: &[(i64, ReadCurso
         read_seq: cursor.read_seq,
     };
     let request = PutCursorsRequest { cursors: cursors.iter().map(put).collect() };
-    let moved =
-        repo.conversations().put_cursors(request).await.map_err(|status| failure(status.into()))?.into_inner().moved;
-    let ids: std::collections::HashSet<String> = moved.iter().map(|cursor| cursor.conversation_id.clone()).collect();
-    let states = states.read(ids).await.map_err(failure)?;
+    let moved = repo
+        .conversations()
+        .put_cursors(request)
+        .await
+        .map_err(|status| Failure::of(status.into()))?
+        .into_inner()
+        .moved;
+    let ids = moved.iter().map(|cursor| (cursor.conversation_id.clone(), HashSet::new())).collect();
+    let states = states.read(ids).await.map_err(Failure::of)?;
     let receipts = moved.into_iter().filter_map(|cursor| {
         let recipients = Audience::of(states.get(&cursor.conversation_id)?).present();
-        // Only members have receipts, and only members get them.
+        // Only members have receipts, and only members get them; in a large conversation nobody does.
         recipients.contains(&cursor.user_id).then_some(Receipt {
             conversation_id: cursor.conversation_id,
             user_id: cursor.user_id,

@@ -1,25 +1,16 @@
-//! What became of commands, and what errors mean for their batch.
+//! What became of commands.
 
-use im_infra::{ids::UserId, mq::Failure};
-use proto::{Error, ErrorCode, mq};
+use proto::mq;
 
 use super::batch::Arrival;
+use crate::domain::Reach;
 
 /// What became of a command.
 pub(super) struct Decided<'a> {
     pub(super) arrival: &'a Arrival,
     pub(super) result: mq::outcome::Result,
-    /// The entry to push, with who may see it.
-    pub(super) push: Option<(proto::message::Entry, Vec<UserId>)>,
-}
-
-/// What a call's error means for the batch.
-pub(super) fn failure(error: Error) -> Failure {
-    match error.code() {
-        ErrorCode::Unavailable
-        | ErrorCode::DeadlineExceeded
-        | ErrorCode::Overloaded
-        | ErrorCode::ServiceTokenInvalid => Failure::Transient(error),
-        _ => Failure::Unknown(error),
-    }
+    /// The entry to push, with whom it reaches.
+    pub(super) push: Option<(proto::message::Entry, Reach)>,
+    /// What follows from the entry, as a command of the server's own.
+    pub(super) follow_up: Option<mq::Upstream>,
 }

@@ -23,8 +23,8 @@ use super::{
     Outbox,
     batch::{Arrival, Batch, decode},
     cursors,
-    decided::{Decided, failure},
-    outbox,
+    decided::Decided,
+    follow_up, outbox,
     states::States,
 };
 use crate::{
@@ -79,8 +79,8 @@ impl Upstream {
         open: Vec<&'a Arrival>,
         done: &mut Vec<Decided<'a>>,
     ) -> Result<Vec<&'a Arrival>, Failure> {
-        let states = self.states.of(&open).await.map_err(failure)?;
-        let users = self.states.users(&open).await.map_err(failure)?;
+        let states = self.states.of(&open).await.map_err(Failure::of)?;
+        let users = self.states.users(&open).await.map_err(Failure::of)?;
         // One call for all of them: it is told in the trace of the first.
         let span = open.first().map_or_else(tracing::Span::none, |arrival| arrival.span.clone());
         let mut by_conversation: Vec<(String, Vec<&Arrival>)> = Vec::new();
@@ -93,9 +93,11 @@ impl Upstream {
             });
             by_conversation[index].1.push(arrival);
         }
-        let mut groups = Vec::with_capacity(by_conversation.len());
+        let (mut groups, mut folded) = (Vec::with_capacity(by_conversation.len()), Vec::new());
         for (id, arrivals) in &by_conversation {
-            groups.push(self.fold(id, states.get(id), arrivals, &users)?);
+            let (group, state) = self.fold(id, states.get(id), arrivals, &users)?;
+            groups.push(group);
+            folded.push(state);
         }
         let answer = self
             .repo
@@ -103,17 +105,23 @@ impl Upstream {
             .append(AppendRequest { groups: groups.clone() })
             .instrument(span)
             .await
-            .map_err(|status| failure(status.into()))?;
+            .map_err(|status| Failure::of(status.into()))?;
         let outcomes = answer.into_inner().groups;
         let (mut again, mut poison) = (Vec::new(), Vec::new());
-        for (((id, arrivals), group), outcomes) in by_conversation.into_iter().zip(&groups).zip(outcomes) {
+        let told = by_conversation.into_iter().zip(&groups).zip(&folded).zip(outcomes);
+        for ((((id, arrivals), group), state), outcomes) in told {
             if outcomes.outcomes.len() != arrivals.len() {
                 return Err(Failure::Unknown(Error::new(ErrorCode::Internal).with("part", "append outcomes")));
             }
             let mut audience = states.get(&id).map(Audience::of).unwrap_or_default();
             for ((arrival, decision), outcome) in arrivals.into_iter().zip(&group.decisions).zip(outcomes.outcomes) {
                 match settle(arrival, decision, outcome, &mut audience) {
-                    Settled::Done(decided) => done.push(*decided),
+                    Settled::Done(mut decided) => {
+                        let entry = decided.push.as_ref().map(|(entry, _)| entry);
+                        decided.follow_up =
+                            entry.and_then(|entry| follow_up::of(entry, state, &self.limits, self.clock.now_ms()));
+                        done.push(*decided);
+                    }
                     Settled::Again => again.push(arrival),
                     Settled::Failed(error) => poison.push((arrival.index, error)),
                 }
@@ -122,21 +130,21 @@ impl Upstream {
         if poison.is_empty() { Ok(again) } else { Err(Failure::Poison(poison)) }
     }
 
-    /// Decides one conversation's commands in order, each upon the effect of those before it.
+    /// Decides one conversation's commands in order, each upon the effect of those before it; answers the last state, too.
     fn fold(
         &self,
         id: &str,
         state: Option<&repo::State>,
         arrivals: &[&Arrival],
         users: &HashSet<UserId>,
-    ) -> Result<AppendGroup, Failure> {
+    ) -> Result<(AppendGroup, State), Failure> {
         let mut state = state.map(State::of).unwrap_or_default();
         let state_version = state.version;
         let mut seen = HashSet::new();
         let mut decisions = Vec::with_capacity(arrivals.len());
         for arrival in arrivals {
             let command = &arrival.command;
-            let message_id = self.mint.next().map_err(|_| failure(ErrorCode::Unavailable.into()))?;
+            let message_id = self.mint.next().map_err(|_| Failure::of(ErrorCode::Unavailable.into()))?;
             let verdict = arrival.span.in_scope(|| decide(command, &state, users, &self.limits, message_id));
             // A repetition inside the batch gets the first one's outcome, and has no effect on what follows.
             let is_first = seen.insert((command.sender, &command.id));
@@ -150,7 +158,7 @@ impl Upstream {
                 verdict: Some(verdict),
             });
         }
-        Ok(AppendGroup { conversation_id: id.to_owned(), state_version, decisions })
+        Ok((AppendGroup { conversation_id: id.to_owned(), state_version, decisions }, state))
     }
 }
 
@@ -166,21 +174,21 @@ fn settle<'a>(
     outcome: AppendOutcome,
     audience: &mut Audience,
 ) -> Settled<'a> {
-    let done = |result, push| Settled::Done(Box::new(Decided { arrival, result, push }));
+    let done = |result, push| Settled::Done(Box::new(Decided { arrival, result, push, follow_up: None }));
     let refused = |error: common::Error| done(mq::outcome::Result::Error(error), None);
     match outcome.outcome {
         Some(Outcome::Entry(entry)) => {
             if let Some(Verdict::Accepted(accepted)) = &decision.verdict {
                 audience.apply(entry.seq, &accepted.changes);
             }
-            let users = audience.of_entry(entry.seq);
+            let reach = audience.reach(entry.seq);
             let stored = mq::Stored {
                 seq: entry.seq,
                 message_id: entry.message_id,
                 created_at_ms: entry.created_at_ms,
                 msg_no: entry.msg_no,
             };
-            done(mq::outcome::Result::Stored(stored), Some((entry, users)))
+            done(mq::outcome::Result::Stored(stored), Some((entry, reach)))
         }
         Some(Outcome::Rejected(error)) => refused(error),
         Some(Outcome::Conflict(_)) => refused(Error::new(ErrorCode::Conflict).into()),
@@ -205,7 +213,7 @@ impl Handler for Upstream {
             };
             self.metrics.decided(code, self.clock.now_ms() - one.arrival.received_at_ms);
         }
-        self.outbox.send(outbox::Batch::of(decided, receipts)).await.map_err(failure)
+        self.outbox.send(outbox::Batch::of(decided, receipts)).await.map_err(Failure::of)
     }
 
     /// Whoever waits learns that the outcome is open until an operator acts.
@@ -222,6 +230,6 @@ impl Handler for Upstream {
             outcomes: vec![(upstream.origin.unwrap_or_default(), outcome)],
             ..outbox::Batch::default()
         };
-        self.outbox.send(batch).await.map_err(failure)
+        self.outbox.send(batch).await.map_err(Failure::of)
     }
 }

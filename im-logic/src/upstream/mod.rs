@@ -3,6 +3,7 @@
 mod batch;
 mod cursors;
 mod decided;
+mod follow_up;
 mod handler;
 mod outbox;
 mod states;

@@ -25,15 +25,23 @@ impl States {
         Self { repo, users: Cache::new(USERS_REMEMBERED) }
     }
 
-    /// The conversations of these commands, fresh from the store.
+    /// The conversations of these commands, fresh from the store; of large ones only the members that the commands concern.
     pub(super) async fn of(&self, arrivals: &[&Arrival]) -> Result<HashMap<String, State>, Error> {
-        let ids: HashSet<String> = arrivals.iter().map(|arrival| arrival.command.conversation.to_string()).collect();
-        self.read(ids).await
+        let mut concerned: HashMap<String, HashSet<UserId>> = HashMap::new();
+        for arrival in arrivals {
+            concerned.entry(arrival.command.conversation.to_string()).or_default().extend(arrival.command.concerned());
+        }
+        self.read(concerned).await
     }
 
-    pub(super) async fn read(&self, ids: impl IntoIterator<Item = String>) -> Result<HashMap<String, State>, Error> {
-        let query = |conversation_id| StateQuery { conversation_id, user_ids: Vec::new(), all: true };
-        let queries: Vec<StateQuery> = ids.into_iter().map(query).collect();
+    /// Conversations, with these users' places in them.
+    pub(super) async fn read(&self, users: HashMap<String, HashSet<UserId>>) -> Result<HashMap<String, State>, Error> {
+        let query = |(conversation_id, users): (String, HashSet<UserId>)| StateQuery {
+            conversation_id,
+            user_ids: users.into_iter().collect(),
+            all: true,
+        };
+        let queries: Vec<StateQuery> = users.into_iter().map(query).collect();
         if queries.is_empty() {
             return Ok(HashMap::new());
         }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use proto::{
     Error,
+    common::FanOutMode,
     repo::{Head, HeadsRequest, State, StateQuery},
 };
 use sea_orm::{Condition, DbErr, EntityTrait as _, QueryFilter as _};
@@ -34,7 +35,8 @@ impl Store {
         for query in queries.iter().filter(|query| query.all || !query.user_ids.is_empty()) {
             asked = true;
             let mut these = Condition::all().add(member::COLUMN.conversation_id.eq(&*query.conversation_id));
-            if !query.all {
+            let is_large = rows.get(&query.conversation_id).is_some_and(|row| row.fan_out == FanOutMode::Large as i32);
+            if !query.all || is_large {
                 these = these.add(member::COLUMN.user_id.is_in(query.user_ids.iter().copied()));
             }
             wanted = wanted.add(these);

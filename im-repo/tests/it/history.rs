@@ -107,7 +107,11 @@ async fn cursors_only_move_forward_and_never_past_the_log(engine: Engine) {
     let membership = engine.store.list_of(&query).await.unwrap().memberships.remove(0);
     assert_eq!((membership.member.unwrap().read_seq, membership.read_msg_no), (2, 1));
     assert_eq!(put(99).await, [3], "clamped to the newest entry");
-    let heads = HeadsRequest { conversation_ids: vec!["d:1:2".into(), "d:8:9".into()], last_entry: true };
+    let heads = HeadsRequest {
+        conversation_ids: vec!["d:1:2".into(), "d:8:9".into()],
+        last_entry: true,
+        ..HeadsRequest::default()
+    };
     let heads = engine.store.heads(&heads).await.unwrap();
     assert_eq!((heads.len(), heads[0].last_msg_no, heads[0].last_entry.as_ref().unwrap().seq), (1, 2, 3));
 }

@@ -71,6 +71,7 @@ pub(crate) fn upstream() -> Vec<(&'static str, mq::Upstream)> {
         ("remove", Command::Remove(group::Remove { user_id: 42 })),
         ("change_profile", Command::ChangeProfile(mq::ChangeProfile { display_name: "Ann".into() })),
         ("read_cursors", Command::ReadCursors(mq::ReadCursors { cursors })),
+        ("change_fan_out", Command::ChangeFanOut(mq::ChangeFanOut { mode: 2 })),
     ]
     .map(|(name, command)| (name, record(command)))
     .into()
@@ -97,7 +98,27 @@ pub(crate) fn downstream() -> mq::Downstream {
         }],
         receipts: vec![mq::Receipt { conversation_id: "d:7:42".into(), user_id: 42, read_seq: 5, recipients: vec![7] }],
         revocations: vec![mq::Revocation { user_id: 7, session_id: "s".into() }],
+        broadcasts: Vec::new(),
     }
+}
+
+/// A record of im.downstream of a large conversation.
+pub(crate) fn downstream_of_large() -> mq::Downstream {
+    let members = vec![mq::MemberInterval { user_id: 7, visible_from: 5, left_seq: 9 }];
+    let broadcast = mq::Broadcast {
+        conversation_id: "g:00000000000000000000000000000001".into(),
+        entries: vec![entry(Kind::FanOutChanged(message::FanOutChanged { mode: 2 }))],
+        trace_parent: "00-".into(),
+        index: Some(mq::MemberIndex { members, more: true }),
+    };
+    mq::Downstream { instance: "gw".into(), broadcasts: vec![broadcast], ..mq::Downstream::default() }
+}
+
+/// Records of im.task.
+pub(crate) fn tasks() -> Vec<(&'static str, mq::Task)> {
+    let entries = vec![mq::FanOutEntry { entry: Some(entry(Kind::Message(content()))), trace_parent: "00-".into() }];
+    let fan_out = mq::FanOut { conversation_id: "g:00000000000000000000000000000001".into(), entries };
+    vec![("fan_out", mq::Task { kind: Some(mq::task::Kind::FanOut(fan_out)) })]
 }
 
 /// A record of im.dead.

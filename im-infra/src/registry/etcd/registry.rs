@@ -91,8 +91,9 @@ impl Registry for EtcdRegistry {
         let slot = Slot {
             number: keeper.number,
             deadline: keeper.deadline.clone(),
+            held: keeper.held.subscribe(),
             lost: keeper.lost.clone(),
-            _held: Arc::new(stop.clone().drop_guard()),
+            _end: Arc::new(stop.clone().drop_guard()),
         };
         self.life.spawn("etcd_slot", keeper.keep(stop));
         Ok(slot)

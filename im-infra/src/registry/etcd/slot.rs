@@ -3,9 +3,15 @@
 //! Two keys under two leases. The slot's own ends with its holder; the rest's lease is three times as long and is
 //! always renewed first, so it outlives the slot by two leases. Only where both are absent a number is free.
 
-use std::{collections::HashMap, convert::Infallible};
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    mem,
+    time::{Duration, Instant},
+};
 
 use etcd_client::{Compare, CompareOp, GetOptions, KeyValue, PutOptions, Txn, TxnOp};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::client::{Etcd, Lease, away};
@@ -31,6 +37,10 @@ pub(super) struct Keeper {
     rest: Lease,
     pub(super) number: u32,
     pub(super) deadline: LeaseDeadline,
+    /// When the deadline passes unless it is moved.
+    until: Instant,
+    /// Whether it has not passed, for those who wait for that to change.
+    pub(super) held: watch::Sender<bool>,
     /// Cancelled when another has the slot.
     pub(super) lost: CancellationToken,
 }
@@ -75,9 +85,19 @@ impl Keeper {
             let key = format!("{prefix}{number}");
             let seen = seen.remove(&number).unwrap_or_default();
             if etcd.txn(claim(&key, &seen, (slot.id(), rest.id()), holder)).await? {
-                let deadline = LeaseDeadline::until(slot.asked(), slot.ttl());
-                let (etcd, holder, lost) = (etcd.clone(), holder.to_owned(), CancellationToken::new());
-                return Ok(Self { etcd, prefix, key, holder, slot, rest, number, deadline, lost });
+                return Ok(Self {
+                    etcd: etcd.clone(),
+                    prefix,
+                    key,
+                    holder: holder.to_owned(),
+                    number,
+                    deadline: LeaseDeadline::until(slot.asked(), slot.ttl()),
+                    until: slot.asked() + slot.ttl(),
+                    held: watch::Sender::new(true),
+                    lost: CancellationToken::new(),
+                    slot,
+                    rest,
+                });
             }
         }
         etcd.revoke(slot.id()).await;
@@ -88,7 +108,7 @@ impl Keeper {
     /// Keeps it until `stop`, then gives it back: its rest begins. Ends by itself if the slot is lost.
     pub(super) async fn keep(mut self, stop: CancellationToken) -> Result<(), Infallible> {
         if stop.run_until_cancelled(self.renew_until_lost()).await.is_none() {
-            self.deadline.end();
+            self.lapse();
             self.etcd.revoke(self.slot.id()).await;
         }
         Ok(())
@@ -98,12 +118,12 @@ impl Keeper {
         let mut waits = self.etcd.waits();
         let mut wait = self.etcd.beat();
         loop {
-            tokio::time::sleep(wait).await;
+            let renewed = self.renew_after(wait).await;
             wait = self.etcd.beat();
-            match self.renew().await {
+            match renewed {
                 Ok(true) => waits = self.etcd.waits(),
                 Ok(false) => {
-                    self.deadline.end();
+                    self.lapse();
                     self.lost.cancel();
                     tracing::error!(slot = self.key, "slot lost, another process has it");
                     return;
@@ -117,12 +137,28 @@ impl Keeper {
         }
     }
 
+    /// Renews it after a wait; meanwhile says so if the deadline passes.
+    async fn renew_after(&mut self, wait: Duration) -> Result<bool, RegistryError> {
+        let (held, until) = (self.held.clone(), self.until);
+        let renewal = async {
+            tokio::time::sleep(wait).await;
+            self.renew().await
+        };
+        tokio::pin!(renewal);
+        tokio::select! {
+            biased;
+            renewed = &mut renewal => return renewed,
+            () = tokio::time::sleep_until(until.into()) => say(&held, false),
+        }
+        renewal.await
+    }
+
     /// Answers whether the slot is ours still. If its lease ran out but nobody came, it is taken again: as long as the
     /// rest is ours or both keys are absent, it is nobody else's turn.
     async fn renew(&mut self) -> Result<bool, RegistryError> {
         self.etcd.refresh(&mut self.rest).await?;
         if !self.etcd.keep_alive(&mut self.slot).await? {
-            self.deadline.end();
+            self.lapse();
             self.slot = self.etcd.grant(self.slot.ttl_s()).await?;
         }
         // From the slot's key to its rest's, both included; the keys of other numbers do not lie between them.
@@ -139,8 +175,22 @@ impl Keeper {
             return Err(away("the slot changed while it was looked at"));
         }
         self.deadline.extend(self.slot.asked(), self.slot.ttl());
+        self.until = self.slot.asked() + self.slot.ttl();
+        // The process may have stood still since it asked.
+        say(&self.held, self.deadline.holds());
         Ok(true)
     }
+
+    /// The slot is not certainly ours any more.
+    fn lapse(&self) {
+        self.deadline.end();
+        say(&self.held, false);
+    }
+}
+
+/// Tells those who wait, if it is news to them.
+fn say(held: &watch::Sender<bool>, holds: bool) {
+    held.send_if_modified(|held| mem::replace(held, holds) != holds);
 }
 
 const fn name(space: SlotSpace) -> &'static str {

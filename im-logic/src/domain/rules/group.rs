@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use im_infra::ids::{ConversationId, UserId};
 use proto::{
     Error, ErrorCode,
-    common::{ConversationKind, Role},
+    common::{ConversationKind, FanOutMode, Role},
     group::CreateGroup,
-    message::{Content, Created, Joined, Left, Removed, entry_body},
+    message::{Content, Created, FanOutChanged, Joined, Left, Removed, entry_body},
     repo::{EndMember, state_change::Change},
 };
 
@@ -86,6 +86,19 @@ pub(super) fn remove(case: &Case<'_>, user_id: UserId) -> Decided {
         return Err(ErrorCode::Forbidden.into());
     }
     Ok(entry(entry_body::Kind::Removed(Removed { user_id }), vec![end(user_id)]))
+}
+
+/// From small to large once it has that many members; the way back is not open yet.
+pub(super) fn change_fan_out(case: &Case<'_>, mode: FanOutMode) -> Decided {
+    exists(case)?;
+    let grown = case.state.fan_out == FanOutMode::Small && case.state.member_count >= case.limits.large_from;
+    if mode != FanOutMode::Large || !grown {
+        return Err(ErrorCode::Conflict.into());
+    }
+    Ok(entry(
+        entry_body::Kind::FanOutChanged(FanOutChanged { mode: mode.into() }),
+        vec![Change::SetFanOut(mode.into())],
+    ))
 }
 
 const fn end(user_id: UserId) -> Change {

@@ -28,6 +28,8 @@ pub struct Limits {
     pub invited_max: usize,
     /// Characters of a title or display name.
     pub title_chars_max: usize,
+    /// Members from which on a group is large.
+    pub large_from: u32,
 }
 
 /// Everything a decision rests on.
@@ -51,6 +53,7 @@ pub fn decide(command: &Command, state: &State, users: &HashSet<UserId>, limits:
         (Kind::Join, ConversationKind::Group) => group::join(&case),
         (Kind::Leave, ConversationKind::Group) => group::leave(&case),
         (Kind::Remove(user), ConversationKind::Group) => group::remove(&case, *user),
+        (Kind::ChangeFanOut(mode), ConversationKind::Group) => group::change_fan_out(&case, *mode),
         (Kind::ChangeProfile(name), ConversationKind::Personal) => personal::change_profile(&case, name),
         // The table of allowed commands: what is not above is not allowed there.
         _ => Err(ErrorCode::Unsupported.into()),

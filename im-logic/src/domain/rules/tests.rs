@@ -7,7 +7,7 @@ use proto::{group::CreateGroup, message::Text, message::content};
 
 use super::{super::MemberState, *};
 
-const LIMITS: Limits = Limits { body_bytes_max: 32, members_max: 4, invited_max: 3, title_chars_max: 8 };
+const LIMITS: Limits = Limits { body_bytes_max: 32, members_max: 4, invited_max: 3, title_chars_max: 8, large_from: 3 };
 
 fn group_id() -> ConversationId {
     ConversationId::group(1, "make")
@@ -28,6 +28,7 @@ fn group(open: bool, members: &[(i64, Role)]) -> State {
         version: 3,
         kind: Some(ConversationKind::Group),
         open,
+        fan_out: proto::common::FanOutMode::Small,
         member_count: u32::try_from(members.len()).unwrap(),
         members: members.iter().map(member).collect(),
     }
@@ -160,4 +161,20 @@ proptest! {
             prop_assert_eq!(present, state.member_count as usize);
         }
     }
+}
+
+#[test]
+fn r14_a_group_becomes_large_once_and_only_when_it_is() {
+    use proto::common::FanOutMode;
+    let flip = |mode| command(0, group_id(), Kind::ChangeFanOut(mode));
+    let mut state = group(true, &[(1, Role::Owner), (2, Role::Member)]);
+    assert_eq!(verdict(&flip(FanOutMode::Large), &state).unwrap_err(), "conflict", "too few members");
+    state.member_count = 3;
+    assert_eq!(verdict(&flip(FanOutMode::Small), &state).unwrap_err(), "conflict", "the way back is not open");
+    let accepted = verdict(&flip(FanOutMode::Large), &state).unwrap();
+    assert!(!accepted.countable, "nobody has to read it");
+    state.apply(&accepted.changes);
+    assert_eq!(state.fan_out, FanOutMode::Large);
+    assert_eq!(verdict(&flip(FanOutMode::Large), &state).unwrap_err(), "conflict", "another member came meanwhile");
+    assert_eq!(verdict(&flip(FanOutMode::Large), &State::default()).unwrap_err(), "unknown_conversation");
 }

@@ -1,0 +1,286 @@
+//! All large conversations that this gateway has met.
+//!
+//! Locks are taken in one order: a user's entry before a conversation's. Nothing is awaited under either.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    mem,
+    sync::Arc,
+};
+
+use dashmap::DashMap;
+use im_infra::{ids::UserId, interval::Interval};
+use proto::{
+    message::Entry,
+    mq::{Broadcast, MemberIndex},
+};
+
+use super::{
+    changes,
+    conversation::{Conversation, Known, Loading},
+};
+
+/// The index.
+pub(crate) struct Index {
+    conversations: DashMap<Arc<str>, Conversation>,
+    users: DashMap<UserId, Held>,
+    /// Conversations without a member here that are remembered; broadcasts that may wait for a load.
+    conversations_max: usize,
+    waiting_max: usize,
+}
+
+/// A user who is connected here.
+#[derive(Default)]
+struct Held {
+    connections: u32,
+    /// Where the user has a place in the index.
+    conversations: HashSet<Arc<str>>,
+}
+
+/// What is to be done with a broadcast.
+pub(crate) enum Admitted {
+    /// Fan it out now.
+    Now(Broadcast),
+    /// It waits; somebody has to [`super::load`] the conversation.
+    Load,
+    /// It waits for the load that is under way.
+    Waits,
+    /// Too much waits: what waited is given up, clients must sync.
+    GivenUp,
+}
+
+impl Index {
+    pub(crate) fn new(conversations_max: usize, waiting_max: usize) -> Self {
+        Self { conversations: DashMap::new(), users: DashMap::new(), conversations_max, waiting_max }
+    }
+
+    /// A connection of this user begins: from now on changes of the user's places are taken up.
+    pub(crate) fn enter(&self, user: UserId) {
+        self.users.entry(user).or_default().connections += 1;
+    }
+
+    /// A connection of this user ended; with the last one the user's places are forgotten.
+    pub(crate) fn leave(&self, user: UserId) {
+        if let Some(mut held) = self.users.get_mut(&user) {
+            held.connections = held.connections.saturating_sub(1);
+        }
+        // The places go under the user's lock: a connection that begins meanwhile loads them after that.
+        self.users.remove_if(&user, |_, held| {
+            if held.connections > 0 {
+                return false;
+            }
+            for id in &held.conversations {
+                if let Some(mut conversation) = self.conversations.get_mut(id) {
+                    conversation.members.remove(&user);
+                }
+            }
+            true
+        });
+    }
+
+    /// A place of a user, as the store or im-task told it; of users who are not connected here none is kept.
+    pub(crate) fn merge(&self, conversation_id: &str, user: UserId, place: Interval) {
+        self.place(conversation_id, user, |conversation| conversation.merge(user, place));
+    }
+
+    fn place(&self, conversation_id: &str, user: UserId, change: impl FnOnce(&mut Conversation)) {
+        let Some(mut held) = self.users.get_mut(&user) else { return };
+        let id: Arc<str> = match held.conversations.get(conversation_id) {
+            Some(id) => id.clone(),
+            None => conversation_id.into(),
+        };
+        change(&mut self.conversations.entry(id.clone()).or_default());
+        held.conversations.insert(id);
+    }
+
+    /// Everybody who is connected here.
+    pub(crate) fn users(&self) -> Vec<UserId> {
+        self.users.iter().map(|held| *held.key()).collect()
+    }
+
+    /// Takes a broadcast: it goes on at once if all members here are known, else it waits until they are.
+    pub(crate) fn admit(&self, broadcast: Broadcast) -> Admitted {
+        self.make_room();
+        let mut conversation = self.conversations.entry(broadcast.conversation_id.as_str().into()).or_default();
+        match &mut conversation.known {
+            Known::Fully => Admitted::Now(broadcast),
+            Known::Loading(loading) if loading.waiting.len() >= self.waiting_max => {
+                *loading = Loading { waiting: VecDeque::new(), is_whole: false };
+                Admitted::GivenUp
+            }
+            Known::Loading(loading) => {
+                loading.waiting.push_back(broadcast);
+                Admitted::Waits
+            }
+            // It brings its members along.
+            Known::Partly if broadcast.index.is_some() => Admitted::Now(broadcast),
+            Known::Partly => {
+                conversation.known = Known::Loading(Loading { waiting: VecDeque::from([broadcast]), is_whole: true });
+                Admitted::Load
+            }
+        }
+    }
+
+    /// What waited while the members were loaded; none: nothing waits any more, and what comes goes on at once.
+    pub(super) fn next_waiting(&self, conversation_id: &str) -> Option<VecDeque<Broadcast>> {
+        let mut conversation = self.conversations.get_mut(conversation_id)?;
+        let Known::Loading(loading) = &mut conversation.known else { return None };
+        if !loading.waiting.is_empty() {
+            return Some(mem::take(&mut loading.waiting));
+        }
+        conversation.known = if loading.is_whole { Known::Fully } else { Known::Partly };
+        None
+    }
+
+    /// The members that came with the entry that made it large.
+    pub(crate) fn take_up(&self, conversation_id: &str, index: &MemberIndex) {
+        for member in &index.members {
+            let place = Interval { visible_from: member.visible_from, left_seq: member.left_seq };
+            self.merge(conversation_id, member.user_id, place);
+        }
+        if !index.more
+            && let Some(mut conversation) = self.conversations.get_mut(conversation_id)
+            && matches!(conversation.known, Known::Partly)
+        {
+            conversation.known = Known::Fully;
+        }
+    }
+
+    /// Takes up what an entry changes, then calls `each` for every user here who may see it.
+    pub(crate) fn fan_out(&self, entry: &Entry, mut each: impl FnMut(UserId)) {
+        for (user, change) in changes::of(entry) {
+            self.place(&entry.conversation_id, user, |conversation| conversation.change(user, change, entry.seq));
+        }
+        if let Some(conversation) = self.conversations.get(&*entry.conversation_id) {
+            conversation.recipients(entry.seq).for_each(&mut each);
+        }
+    }
+
+    /// Something was missed: of no conversation all members are known for certain.
+    pub(crate) fn doubt(&self) {
+        for mut conversation in self.conversations.iter_mut() {
+            match &mut conversation.known {
+                Known::Loading(loading) => loading.is_whole = false,
+                known => *known = Known::Partly,
+            }
+        }
+    }
+
+    /// How many conversations are remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.conversations.len()
+    }
+
+    /// Forgets conversations without a member here; when they are met again they are loaded again.
+    fn make_room(&self) {
+        if self.conversations.len() >= self.conversations_max {
+            self.conversations.retain(|_, conversation| {
+                !conversation.members.is_empty() || matches!(conversation.known, Known::Loading(_))
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::{
+        message::{EntryBody, Joined, Removed, entry_body::Kind},
+        mq::MemberInterval,
+    };
+
+    use super::*;
+
+    fn entry(seq: i64, kind: Option<Kind>) -> Entry {
+        Entry { conversation_id: "g:1".into(), seq, body: Some(EntryBody { kind }), ..Entry::default() }
+    }
+
+    fn broadcast(seq: i64) -> Broadcast {
+        Broadcast { conversation_id: "g:1".into(), entries: vec![entry(seq, None)], ..Broadcast::default() }
+    }
+
+    fn sent(index: &Index, entry: &Entry) -> Vec<UserId> {
+        let mut users = Vec::new();
+        index.fan_out(entry, |user| users.push(user));
+        users.sort_unstable();
+        users
+    }
+
+    fn index() -> Index {
+        Index::new(2, 2)
+    }
+
+    #[test]
+    fn r15_an_unindexed_conversation_is_loaded_before_anything_of_it_is_fanned_out() {
+        let index = index();
+        index.enter(7);
+        assert!(matches!(index.admit(broadcast(1)), Admitted::Load));
+        assert!(matches!(index.admit(broadcast(2)), Admitted::Waits));
+        index.merge("g:1", 7, Interval::from(2));
+        let waiting = index.next_waiting("g:1").unwrap();
+        assert_eq!(waiting.iter().map(|one| one.entries[0].seq).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(waiting.iter().map(|one| sent(&index, &one.entries[0])).collect::<Vec<_>>(), [vec![], vec![7]]);
+        assert!(matches!(index.admit(broadcast(3)), Admitted::Waits), "behind those that are being fanned out");
+        assert_eq!(index.next_waiting("g:1").unwrap().len(), 1);
+        assert!(index.next_waiting("g:1").is_none());
+        assert!(matches!(index.admit(broadcast(4)), Admitted::Now(_)));
+        index.doubt();
+        assert!(matches!(index.admit(broadcast(5)), Admitted::Load), "something was missed");
+    }
+
+    #[test]
+    fn r15_the_flip_brings_its_members_along() {
+        let index = index();
+        index.enter(7);
+        let member = |user_id| MemberInterval { user_id, visible_from: 1, left_seq: 0 };
+        let members = MemberIndex { members: vec![member(7), member(8)], more: true };
+        let first = Broadcast { conversation_id: "g:1".into(), index: Some(members.clone()), ..Broadcast::default() };
+        assert!(matches!(index.admit(first), Admitted::Now(_)));
+        index.take_up("g:1", &members);
+        assert!(matches!(index.admit(broadcast(5)), Admitted::Load), "more members were to come");
+        let index = self::index();
+        index.enter(7);
+        let last = MemberIndex { more: false, ..members };
+        assert!(matches!(index.admit(Broadcast { index: Some(last.clone()), ..broadcast(1) }), Admitted::Now(_)));
+        index.take_up("g:1", &last);
+        let Admitted::Now(next) = index.admit(broadcast(5)) else { panic!("all members are known") };
+        assert_eq!(sent(&index, &next.entries[0]), [7], "8 is not connected here");
+    }
+
+    #[test]
+    fn r14_members_come_and_go_with_the_entries_and_with_their_connections() {
+        let index = index();
+        index.enter(7);
+        index.enter(8);
+        index.enter(8);
+        let joined = entry(3, Some(Kind::Joined(Joined { user_ids: vec![7, 8, 9] })));
+        assert_eq!(sent(&index, &joined), [7, 8], "9 is not connected here");
+        let removed = entry(4, Some(Kind::Removed(Removed { user_id: 7 })));
+        assert_eq!(sent(&index, &removed), [7, 8]);
+        assert_eq!(sent(&index, &entry(5, None)), [8]);
+        index.leave(8);
+        assert_eq!(sent(&index, &entry(6, None)), [8], "on another device still");
+        index.leave(8);
+        assert!(sent(&index, &entry(7, None)).is_empty());
+        index.enter(8);
+        assert!(sent(&index, &entry(8, None)).is_empty(), "until the places are loaded");
+        index.merge("g:1", 8, Interval::from(3));
+        assert_eq!(sent(&index, &entry(9, None)), [8]);
+    }
+
+    #[test]
+    fn what_waits_and_what_is_remembered_is_bounded() {
+        let index = index();
+        assert!(matches!(index.admit(broadcast(1)), Admitted::Load));
+        assert!(matches!(index.admit(broadcast(2)), Admitted::Waits));
+        assert!(matches!(index.admit(broadcast(3)), Admitted::GivenUp));
+        assert!(index.next_waiting("g:1").is_none());
+        assert!(matches!(index.admit(broadcast(4)), Admitted::Load), "what was given up may have told of members");
+        for number in 0..10 {
+            let id = format!("g:{number}");
+            let index_of_nobody = Some(MemberIndex::default());
+            index.admit(Broadcast { conversation_id: id.clone(), index: index_of_nobody, ..Broadcast::default() });
+            index.take_up(&id, &MemberIndex::default());
+        }
+        assert!(index.len() <= 3, "{}", index.len());
+    }
+}

@@ -1,0 +1,75 @@
+//! Who is in large conversations: what the gateways' indexes are made of. Past every cache, because what they miss here
+//! nobody tells them again.
+
+use std::collections::HashSet;
+
+use im_infra::ids::UserId;
+use proto::{
+    Error,
+    common::FanOutMode,
+    conversation::{LargePlace, PlaceOf},
+    repo::{HeadsRequest, ListOfRequest, StateQuery, StatesRequest},
+};
+
+use super::Reads;
+
+/// Conversations of one answer of the store.
+const PAGE: u32 = 1_000;
+/// Users asked for at once.
+const USERS_MAX: usize = 1_000;
+
+impl Reads {
+    /// A user's places in large conversations.
+    pub(crate) async fn large_of(&self, user_id: UserId) -> Result<Vec<LargePlace>, Error> {
+        let mut places = Vec::new();
+        let mut after = String::new();
+        loop {
+            let list = ListOfRequest { user_id, after, limit: PAGE, conversation_id: String::new(), fresh: true };
+            let page = self.repo.conversations().list_of(list).await?.into_inner();
+            after = page.memberships.last().map_or_else(String::new, |last| last.conversation_id.clone());
+            let present: Vec<LargePlace> = page
+                .memberships
+                .into_iter()
+                // Only groups grow large.
+                .filter(|membership| membership.conversation_id.starts_with("g:"))
+                .filter_map(|membership| {
+                    let member = membership.member.filter(|member| member.left_seq == 0)?;
+                    let conversation_id = membership.conversation_id;
+                    Some(LargePlace { conversation_id, visible_from: member.visible_from, left_seq: 0 })
+                })
+                .collect();
+            let large = self.large_among(present.iter().map(|place| place.conversation_id.clone()).collect()).await?;
+            places.extend(present.into_iter().filter(|place| large.contains(&place.conversation_id)));
+            if !page.more {
+                return Ok(places);
+            }
+        }
+    }
+
+    async fn large_among(&self, conversation_ids: Vec<String>) -> Result<HashSet<String>, Error> {
+        if conversation_ids.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let heads = HeadsRequest { conversation_ids, last_entry: false, fresh: true };
+        let heads = self.repo.conversations().heads(heads).await?.into_inner().heads;
+        let large = heads.into_iter().filter(|head| head.fan_out() == FanOutMode::Large);
+        Ok(large.map(|head| head.conversation_id).collect())
+    }
+
+    /// The places of some users in one conversation.
+    pub(crate) async fn places_in(&self, conversation_id: String, users: Vec<UserId>) -> Result<Vec<PlaceOf>, Error> {
+        if users.len() > USERS_MAX {
+            return Err(Error::invalid("user_ids", format_args!("at most {USERS_MAX}")));
+        }
+        let query = StateQuery { conversation_id, user_ids: users, all: false };
+        let states =
+            self.repo.conversations().states(StatesRequest { queries: vec![query] }).await?.into_inner().states;
+        let members = states.into_iter().flat_map(|state| state.members);
+        let place = |member: proto::repo::Member| PlaceOf {
+            user_id: member.user_id,
+            visible_from: member.visible_from,
+            left_seq: member.left_seq,
+        };
+        Ok(members.map(place).collect())
+    }
+}
