@@ -7,14 +7,14 @@ use arc_swap::ArcSwapOption;
 use governor::{Quota, RateLimiter};
 use im_infra::{
     clock::Clock,
-    lifecycle::{Failure, Lifecycle},
+    lifecycle::{Failure, Lifecycle, Readiness},
     mq::{MqError, Queue, Topic},
     registry::{Instance, Registration, Registry, RegistryError, ServiceName, Slot, SlotSpace},
     rpc::Channel,
     session_store::SessionStore,
     telemetry::Telemetry,
 };
-use proto::{Error, mq};
+use proto::{Error, ErrorCode, mq};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -37,8 +37,10 @@ const TICK_MS: u64 = 250;
 const CURSOR_TICKS: u64 = 4;
 const ROUTE_TICKS: u64 = 120;
 const COMPLETE_TICKS: u64 = 4;
-const EPOCH_TICKS: u64 = 40;
+const EPOCH_TICKS: u64 = 8;
 const TIDY_TICKS: u64 = 240;
+/// How long a gateway waits before it asks again for a slot.
+const SLOT_RETRY_MS: u64 = 1_000;
 
 /// What im-gateway stands on.
 pub struct GatewayParts {
@@ -56,6 +58,8 @@ pub struct GatewayParts {
     pub clock: Clock,
     /// Metrics.
     pub telemetry: Telemetry,
+    /// Where it says what it lacks.
+    pub readiness: Readiness,
 }
 
 /// im-gateway could not start.
@@ -95,18 +99,21 @@ impl Gateway {
     /// # Errors
     /// If there is no slot, no queue, or the address is taken.
     pub async fn start(options: GatewayOptions, parts: GatewayParts, life: &Lifecycle) -> Result<Self, GatewayError> {
-        let GatewayParts { queue, logic, routes, registry, instance, clock, telemetry } = parts;
+        let GatewayParts { queue, logic, routes, registry, instance, clock, telemetry, readiness } = parts;
         let failed = |source| GatewayError::Listen { address: options.http.listen, source };
         let (edge, back) = (life.part(), life.part());
         // Bound first, so that a taken port is told before anything is announced; served last.
         let listener = TcpListener::bind(options.http.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let slot = registry.lease_slot(SlotSpace::Gateway, queue.partitions(Topic::Downstream)).await?;
+        let metrics = Arc::new(Metrics::new(&telemetry));
+        let ready = readiness.check("gateway slot");
+        let slot = lease(&*registry, queue.partitions(Topic::Downstream), &metrics).await?;
+        metrics.slot_held.record(1, &[]);
+        ready.set(true);
         let end = queue.end(Topic::Downstream, slot.number).await?;
         let reader = queue.read(Topic::Downstream, slot.number, end).await?;
 
         let origin = mq::Origin { instance: instance.clone(), slot: slot.number };
-        let metrics = Arc::new(Metrics::new(&telemetry));
         let producer = Producer::start(queue.clone(), options.window.commands_max, &back);
         let intake = Arc::new(Intake::new(&options, producer, origin.clone(), (clock.clone(), metrics.clone())));
         let logic = Logic::new(logic);
@@ -147,16 +154,22 @@ impl Gateway {
         back.spawn("revocations", async move {
             tokens.pull(pulling, |user_id, session_id| ended.end_session(user_id, session_id)).await
         });
-        let (lost, stopping) = (slot.lost.clone(), back.stopping());
-        back.spawn("slot", async move {
-            tokio::select! {
-                () = lost.cancelled() => Err("another gateway has this one's slot"),
-                () = stopping.cancelled() => Ok(()),
+        let told = deliver.clone();
+        let follow = move |held: bool| {
+            told.metrics.slot_held.record(u64::from(held), &[]);
+            ready.set(held);
+            if held {
+                // Senders may have taken this gateway for gone meanwhile.
+                told.missed("registry");
             }
-        });
+        };
+        back.spawn("slot", slot.follow(back.stopping(), follow));
         back.spawn("maintenance", maintain(shared.clone(), deliver, back.stopping()));
         let announced = Instance { service: ServiceName::Gateway, instance, address: String::new(), slot: slot.number };
         let registration = registry.announce(announced).await?;
+        if let Err(error) = shared.routes.announce(&shared.origin.instance, shared.origin.slot).await {
+            tracing::warn!(%error, "not announced in the session store, trying again with the routes");
+        }
         serve(listener, shared.clone(), &edge);
         Ok(Self { address, edge, back, shared, registration, slot })
     }
@@ -175,8 +188,26 @@ impl Gateway {
         drop(self.registration);
         self.shared.cursors.flush(&self.shared.intake);
         let back = self.back.drain(limit).await;
+        let origin = &self.shared.origin;
+        if let Err(error) = self.shared.routes.withdraw(&origin.instance, origin.slot).await {
+            tracing::warn!(%error, "not withdrawn from the session store, it will run out");
+        }
         drop(self.slot);
         edge.and(back)
+    }
+}
+
+/// A free slot, as soon as there is one: until then this gateway is not ready, and says so.
+async fn lease(registry: &dyn Registry, count: u32, metrics: &Metrics) -> Result<Slot, RegistryError> {
+    loop {
+        match registry.lease_slot(SlotSpace::Gateway, count).await {
+            Err(error @ RegistryError::NoFreeSlot(_)) => {
+                metrics.refused(ErrorCode::NoFreeSlot);
+                tracing::warn!(%error, code = ErrorCode::NoFreeSlot.as_str(), "{}", ErrorCode::NoFreeSlot.message());
+                tokio::time::sleep(Duration::from_millis(SLOT_RETRY_MS)).await;
+            }
+            leased => return leased,
+        }
     }
 }
 

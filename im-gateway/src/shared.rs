@@ -53,7 +53,13 @@ impl Shared {
 
     pub(crate) async fn fetch_epoch(&self) -> Result<String, Error> {
         let epoch = self.logic.conversations().epoch(EpochRequest {}).await?.into_inner().epoch;
-        self.epoch.store(Some(Arc::new(epoch.clone())));
+        let before = self.epoch.swap(Some(Arc::new(epoch.clone())));
+        if before.is_some_and(|before| *before != epoch) {
+            tracing::warn!(epoch, "the store was restored, clients come again");
+            for connection in self.connections.all() {
+                connection.outgoing.close(proto::ErrorCode::GoingAway);
+            }
+        }
         Ok(epoch)
     }
 
@@ -66,6 +72,10 @@ impl Shared {
     /// gateway say that all its routes are there.
     pub(crate) async fn refresh_routes(&self) {
         let started = Instant::now();
+        if let Err(error) = self.routes.announce(&self.origin.instance, self.origin.slot).await {
+            tracing::warn!(%error, "routes not written, trying again");
+            return;
+        }
         let all = self.connections.all();
         for some in all.chunks(ROUTES_AT_ONCE) {
             let routes: Vec<Route> = some.iter().map(|connection| self.route_of(connection)).collect();

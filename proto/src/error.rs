@@ -110,6 +110,9 @@ impl fmt::Display for ErrorCode {
     }
 }
 
+/// When to try again where nobody knows better, in milliseconds.
+pub const RETRY_AFTER_MS: u64 = 500;
+
 /// An error with its code, what to say, and when to try again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
@@ -121,9 +124,10 @@ pub struct Error {
 }
 
 impl Error {
-    /// The error of that code, with its standard message.
+    /// The error of that code, with its standard message; where trying again helps, after [`RETRY_AFTER_MS`].
     pub const fn new(code: ErrorCode) -> Self {
-        Self { code, message: Cow::Borrowed(code.message()), params: BTreeMap::new(), retry_after_ms: 0 }
+        let retry_after_ms = if code.retryable() { RETRY_AFTER_MS } else { 0 };
+        Self { code, message: Cow::Borrowed(code.message()), params: BTreeMap::new(), retry_after_ms }
     }
 
     /// `invalid_argument` for one named value.

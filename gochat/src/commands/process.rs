@@ -20,6 +20,7 @@ pub(super) struct Process {
     pub(super) life: Lifecycle,
     pub(super) clock: Clock,
     pub(super) tokens: ServiceTokens,
+    pub(super) readiness: Readiness,
     admin: std::net::SocketAddr,
     ready: Check,
 }
@@ -34,10 +35,10 @@ impl Process {
         let readiness = Readiness::default();
         let ready = readiness.check(name);
         let shown = serde_json::to_value(&config)?;
-        let admin = serve_admin(&config.admin, &life, readiness, telemetry.clone(), shown).await?;
+        let admin = serve_admin(&config.admin, &life, readiness.clone(), telemetry.clone(), shown).await?;
         let clock = Clock::system();
         let tokens = ServiceTokens::new(&config.rpc.secret, clock.clone());
-        Ok(Self { config, instance, telemetry, life, clock, tokens, admin, ready })
+        Ok(Self { config, instance, telemetry, life, clock, tokens, readiness, admin, ready })
     }
 
     /// Says that it is ready, runs until it is asked to stop, then lets `drain` end its parts, each within the time given.

@@ -47,7 +47,8 @@ impl Service {
     }
 
     fn routes(&self) -> anyhow::Result<Arc<RedisSessionStore>> {
-        let store = RedisSessionStore::connect(&self.process.config.redis, self.process.clock.clone());
+        let store =
+            RedisSessionStore::connect(&self.process.config.redis, self.process.clock.clone(), &self.process.telemetry);
         Ok(Arc::new(store.context("cannot use Redis")?))
     }
 
@@ -99,7 +100,7 @@ pub(super) async fn repo(config: Config) -> anyhow::Result<()> {
 
 pub(super) async fn logic(config: Config) -> anyhow::Result<()> {
     let service = Service::start(ServiceName::Logic, config).await?;
-    let Process { config, clock, telemetry, life, .. } = &service.process;
+    let Process { config, clock, telemetry, life, readiness, .. } = &service.process;
     let node = service.registry.lease_slot(SlotSpace::Node, NODES).await.context("cannot lease a node slot")?;
     let parts = LogicParts {
         queue: service.queue().await?,
@@ -114,15 +115,10 @@ pub(super) async fn logic(config: Config) -> anyhow::Result<()> {
     service.know(ServiceName::Gateway).await;
     let (part, consuming) = (life.part(), life.part());
     let (address, registration) = service.announce(ServiceName::Logic, logic.routes(), &part).await?;
-    let lost = node.lost.clone();
-    let (group, stopping) = (consuming.clone(), consuming.stopping());
-    consuming.spawn("upstream", logic.consume(group));
-    consuming.spawn("node-slot", async move {
-        tokio::select! {
-            () = lost.cancelled() => Err("another process has this one's node slot"),
-            () = stopping.cancelled() => Ok(()),
-        }
-    });
+    consuming.spawn("upstream", logic.consume(consuming.clone()));
+    let minting = readiness.check("node slot");
+    minting.set(true);
+    consuming.spawn("node-slot", node.follow(consuming.stopping(), move |held| minting.set(held)));
     let Service { process, keeping, .. } = service;
     let drain = |limit| async move {
         drop(registration);
@@ -136,7 +132,7 @@ pub(super) async fn logic(config: Config) -> anyhow::Result<()> {
 
 pub(super) async fn gateway(config: Config) -> anyhow::Result<()> {
     let service = Service::start(ServiceName::Gateway, config).await?;
-    let Process { config, clock, telemetry, instance, life, .. } = &service.process;
+    let Process { config, clock, telemetry, instance, life, readiness, .. } = &service.process;
     let parts = GatewayParts {
         queue: service.queue().await?,
         logic: service.channel(ServiceName::Gateway, ServiceName::Logic),
@@ -145,8 +141,14 @@ pub(super) async fn gateway(config: Config) -> anyhow::Result<()> {
         instance: instance.clone(),
         clock: clock.clone(),
         telemetry: telemetry.clone(),
+        readiness: readiness.clone(),
     };
-    let gateway = Gateway::start(config.gateway.clone(), parts, life).await?;
+    let starting = Gateway::start(config.gateway.clone(), parts, life);
+    // Asked to stop while it waits for a slot: nothing was begun that must be drained.
+    let Some(gateway) = life.stopping().run_until_cancelled(starting).await else {
+        return Ok(life.join(Duration::from_millis(config.process.drain_ms)).await?);
+    };
+    let gateway = gateway?;
     let line = format!("im-gateway is ready at http://{}", gateway.address());
     let Service { process, keeping, .. } = service;
     let drain = |limit| async move {

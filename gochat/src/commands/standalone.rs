@@ -41,7 +41,7 @@ pub(super) async fn run(mut config: Config) -> anyhow::Result<()> {
 
 /// Starts the services, innermost first; answers the gateway and the part in which logic and task consume.
 async fn start(process: &Process) -> anyhow::Result<(Gateway, Lifecycle)> {
-    let Process { config, instance, telemetry, life, clock, tokens, .. } = process;
+    let Process { config, instance, telemetry, life, clock, tokens, readiness, .. } = process;
     let registry: Arc<dyn Registry> = Arc::new(MemoryRegistry::default());
     let routes: Arc<dyn SessionStore> = Arc::new(MemorySessionStore::default());
     let log = config.process.data_dir.join("log");
@@ -93,6 +93,7 @@ async fn start(process: &Process) -> anyhow::Result<(Gateway, Lifecycle)> {
         instance: instance.clone(),
         clock: clock.clone(),
         telemetry: telemetry.clone(),
+        readiness: readiness.clone(),
     };
     let gateway = Gateway::start(config.gateway.clone(), parts, life).await?;
     Ok((gateway, inner))

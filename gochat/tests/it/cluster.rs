@@ -1,6 +1,13 @@
 //! Separate processes on a real Kafka, etcd, Redis and MariaDB.
 
-use im_infra::{access_token::SigningKey, testing::infra};
+use std::path::PathBuf;
+
+use im_infra::{
+    access_token::SigningKey,
+    mq::{Kafka, KafkaOptions, Queue},
+    telemetry::Telemetry,
+    testing::infra,
+};
 use sea_orm::{ConnectionTrait as _, Statement};
 use tempfile::TempDir;
 
@@ -8,6 +15,10 @@ use super::process::{Running, command};
 
 /// So many of each service.
 const EACH: usize = 2;
+/// Partitions of every topic but downstream.
+const PARTITIONS: u32 = 4;
+/// Partitions of downstream.
+const DOWNSTREAM_PARTITIONS: u32 = 16;
 
 pub(crate) struct Cluster {
     pub(crate) gateways: Vec<Node>,
@@ -15,14 +26,16 @@ pub(crate) struct Cluster {
     pub(crate) repos: Vec<Node>,
     pub(crate) tasks: Vec<Node>,
     pub(crate) database_url: String,
-    _folder: TempDir,
+    kafka: KafkaOptions,
+    settings: Vec<(String, String)>,
+    folder: TempDir,
 }
 
 /// One process, and how to start it again.
 pub(crate) struct Node {
     service: &'static str,
     settings: Vec<(String, String)>,
-    folder: std::path::PathBuf,
+    folder: PathBuf,
     pub(crate) running: Running,
 }
 
@@ -40,6 +53,16 @@ impl Node {
     /// SIGKILL, and a new start.
     pub(crate) async fn kill_and_restart(&mut self) {
         self.running.kill().await;
+        self.start_again().await;
+    }
+
+    /// SIGTERM; it must end well.
+    pub(crate) async fn stop(&mut self) {
+        assert_eq!(self.running.terminate().await, Some(0), "{}", self.service);
+    }
+
+    /// With the same settings, once it has ended.
+    pub(crate) async fn start_again(&mut self) {
         self.running = Running::start(self.service, &self.folder, &self.settings).await;
     }
 }
@@ -47,16 +70,16 @@ impl Node {
 impl Cluster {
     /// On the infrastructure that all tests share.
     pub(crate) async fn start() -> Self {
-        Self::with(&[]).await
-    }
-
-    /// The same, with settings beside the test's own, as `("LOGIC__LIMITS__LARGE_FROM", "3")`.
-    pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
-        Self::on(infra, settings).await
+        Self::on(infra).await
     }
 
     /// On the infrastructure of which these are the addresses.
-    pub(crate) async fn on(infra: impl Fn(&str) -> String, settings: &[(&str, &str)]) -> Self {
+    pub(crate) async fn on(infra: impl Fn(&str) -> String) -> Self {
+        Self::with(infra, &[]).await
+    }
+
+    /// With settings beside the test's own, as `("GATEWAY__WS__HEARTBEAT_MS", "500")`.
+    pub(crate) async fn with(infra: impl Fn(&str) -> String, more: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let name = uuid::Uuid::new_v4().simple().to_string();
         let mariadb = infra("GOCHAT_TEST_MARIADB");
@@ -65,14 +88,21 @@ impl Cluster {
         admin.execute_raw(Statement::from_string(admin.get_database_backend(), create)).await.unwrap();
         let database_url = format!("{}/c_{name}", mariadb.rsplit_once('/').unwrap().0);
         let namespace = format!("c{name}");
+        let kafka = KafkaOptions {
+            brokers: infra("GOCHAT_TEST_KAFKA"),
+            namespace: format!("{namespace}."),
+            partitions: PARTITIONS,
+            downstream_partitions: DOWNSTREAM_PARTITIONS,
+            ..KafkaOptions::default()
+        };
         let own = [
             ("RPC__SECRET", "0123456789abcdef0123456789abcdef".to_owned()),
             ("LOGIC__AUTH__SIGNING_KEY", SigningKey::generate().unwrap()),
             ("REPO__DATABASE__URL", database_url.clone()),
-            ("KAFKA__BROKERS", infra("GOCHAT_TEST_KAFKA")),
-            ("KAFKA__NAMESPACE", format!("{namespace}.")),
-            ("KAFKA__PARTITIONS", "4".to_owned()),
-            ("KAFKA__DOWNSTREAM_PARTITIONS", "16".to_owned()),
+            ("KAFKA__BROKERS", kafka.brokers.clone()),
+            ("KAFKA__NAMESPACE", kafka.namespace.clone()),
+            ("KAFKA__PARTITIONS", PARTITIONS.to_string()),
+            ("KAFKA__DOWNSTREAM_PARTITIONS", DOWNSTREAM_PARTITIONS.to_string()),
             ("KAFKA__SESSION_TIMEOUT_MS", "3000".to_owned()),
             ("ETCD__ENDPOINTS", infra("GOCHAT_TEST_ETCD")),
             ("ETCD__NAMESPACE", namespace.clone()),
@@ -82,9 +112,9 @@ impl Cluster {
             ("GATEWAY__RATE__COMMANDS_PER_SECOND", "100000".to_owned()),
             ("GATEWAY__RATE__COMMANDS_BURST", "100000".to_owned()),
         ];
-        let more = settings.iter().map(|(key, value)| (*key, (*value).to_owned()));
-        let settings: Vec<(String, String)> =
-            own.into_iter().chain(more).map(|(key, value)| (format!("GOCHAT__{key}"), value)).collect();
+        let more = more.iter().map(|(key, value)| (*key, (*value).to_owned()));
+        let all = own.into_iter().chain(more).map(|(key, value)| (format!("GOCHAT__{key}"), value));
+        let settings: Vec<(String, String)> = all.collect();
         assert!(command(folder.path(), &settings).args(["migrate", "up"]).status().await.unwrap().success());
         let mut nodes: Vec<Vec<Node>> = Vec::new();
         for service in ["repo", "logic", "task", "gateway"] {
@@ -96,18 +126,30 @@ impl Cluster {
         }
         let (gateways, tasks) = (nodes.pop().unwrap(), nodes.pop().unwrap());
         let (logics, repos) = (nodes.pop().unwrap(), nodes.pop().unwrap());
-        Self { gateways, logics, repos, tasks, database_url, _folder: folder }
+        Self { gateways, logics, repos, tasks, database_url, kafka, settings, folder }
     }
 
     pub(crate) fn addresses(&self) -> Vec<String> {
         self.gateways.iter().map(|node| node.running.address.clone()).collect()
     }
 
+    /// Its topics, as the services see them.
+    pub(crate) async fn queue(&self) -> Queue {
+        Queue::new(Kafka::connect(&self.kafka).await.unwrap(), &Telemetry::for_tests())
+    }
+
+    /// For operators' commands, which ask an im-repo: the data folder and the settings.
+    pub(crate) fn operator(&self) -> (PathBuf, Vec<(String, String)>) {
+        let mut settings = self.settings.clone();
+        settings.push(("GOCHAT__RPC__LISTEN".to_owned(), self.repos[0].running.address.clone()));
+        (self.folder.path().to_owned(), settings)
+    }
+
     /// SIGTERM to all, from the edge inwards; all must end well.
     pub(crate) async fn terminate(mut self) {
         let all = [&mut self.gateways, &mut self.logics, &mut self.tasks, &mut self.repos];
         for node in all.into_iter().flatten() {
-            assert_eq!(node.running.terminate().await, Some(0), "{}", node.service);
+            node.stop().await;
         }
     }
 }

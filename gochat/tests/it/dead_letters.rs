@@ -1,10 +1,9 @@
 //! A record that cannot succeed: set aside, looked at, replayed or dropped, while the rest flows.
 
-use std::{net::TcpListener, path::Path};
+use std::{path::PathBuf, process::Stdio};
 
 use im_infra::{
-    mq::{EmbeddedLog, EmbeddedLogOptions, NewRecord, Queue, Room, Topic},
-    telemetry::Telemetry,
+    mq::{NewRecord, Topic},
     testing::eventually,
 };
 use prost::Message as _;
@@ -15,26 +14,29 @@ use proto::{
 
 use super::{
     client::{Format, Socket, User},
+    deployment::{Deployment, Kind, on_every_deployment},
     process::command,
-    server::Server,
 };
 
-/// Puts a record into the log of a server that is not running.
-async fn plant(folder: &Path, topic: Topic, record: NewRecord) {
-    let log = EmbeddedLog::open(&folder.join("log"), &EmbeddedLogOptions::default()).unwrap();
-    Queue::new(log, &Telemetry::for_tests()).produce(topic, vec![record], Room::Internal).await.unwrap();
+on_every_deployment! {
+    r16_a_poison_record_is_listed_shown_replayed_and_dropped_while_messages_flow,
+    r16_a_dead_letter_that_can_succeed_now_is_decided_when_it_is_replayed,
 }
 
-struct Operator<'a> {
-    folder: &'a Path,
+struct Operator {
+    folder: PathBuf,
     settings: Vec<(String, String)>,
 }
 
-impl Operator<'_> {
+impl Operator {
+    fn of(deployment: &Deployment) -> Self {
+        let (folder, settings) = deployment.operator();
+        Self { folder, settings }
+    }
+
     async fn run(&self, arguments: &[&str]) -> (bool, String) {
-        let mut run = command(self.folder, &self.settings);
-        let output =
-            run.arg("dead-letters").args(arguments).stderr(std::process::Stdio::piped()).output().await.unwrap();
+        let mut run = command(&self.folder, &self.settings);
+        let output = run.arg("dead-letters").args(arguments).stderr(Stdio::piped()).output().await.unwrap();
         let text = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8(text).unwrap())
     }
@@ -47,56 +49,67 @@ impl Operator<'_> {
         })
         .await
     }
+
+    /// Drops what is parked, until nothing is.
+    async fn clear(&self) {
+        eventually("nothing parked", || async {
+            let (good, text) = self.run(&["list"]).await;
+            assert!(good, "{text}");
+            for line in text.lines() {
+                self.run(&["drop", id_of(line)]).await;
+            }
+            text.is_empty().then_some(())
+        })
+        .await;
+    }
 }
 
-#[tokio::test]
-async fn a_poison_record_is_listed_shown_replayed_and_dropped_while_messages_flow() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let listen = format!("127.0.0.1:{port}");
-    let server = Server::with(&[("RPC__LISTEN", &listen)]).await;
-    let (alice, bob) = (User::register(&server, "alice").await, User::register(&server, "bob").await);
+fn id_of(line: &str) -> &str {
+    line.split('\t').next().unwrap()
+}
+
+async fn r16_a_poison_record_is_listed_shown_replayed_and_dropped_while_messages_flow(kind: Kind) {
+    let deployment = Deployment::start(kind, &[]).await;
+    let at = deployment.address(0);
+    let (alice, bob) = (User::register(&at, "alice").await, User::register(&at, "bob").await);
     let conversation = alice.direct(&bob);
-    let mut server = Some(server);
-    let folder = server.as_ref().unwrap().data_dir();
 
     // The same partition as the conversation: what comes after it must flow.
     let poison = NewRecord::keyed(conversation.clone(), vec![0xff, 0xff, 0xff]);
-    server = Some(
-        server.unwrap().while_stopped(|folder| async move { plant(&folder, Topic::Upstream, poison).await }).await,
-    );
-    let running = server.as_ref().unwrap();
-    let mut a = Socket::open(running, &alice, Format::Json).await;
+    let deployment = deployment.plant(Topic::Upstream, poison).await;
+    let mut a = Socket::open(&at, &alice, Format::Json).await;
     a.send_text(&conversation, "behind", "x").await;
     assert_eq!(a.ack("behind").await.seq, 1);
 
-    let operator = Operator { folder: &folder, settings: vec![("GOCHAT__RPC__LISTEN".into(), listen)] };
+    let operator = Operator::of(&deployment);
     let line = operator.sees(&["parked", "im.upstream.v1", "invalid_argument"]).await;
-    let id = line.split('\t').next().unwrap().to_owned();
-    let (good, shown) = operator.run(&["show", &id]).await;
+    let id = id_of(&line);
+    let (good, shown) = operator.run(&["show", id]).await;
     assert!(
         good && shown.contains("im-logic") && shown.contains("3 bytes") && shown.contains(&conversation),
         "{shown}"
     );
 
     // Still poison: it comes back as another letter.
-    assert!(operator.run(&["replay", &id]).await.0);
+    assert!(operator.run(&["replay", id]).await.0);
     operator.sees(&[&format!("{id}\treplayed")]).await;
     let again = operator.sees(&["parked", "im.upstream.v1"]).await;
-    let second = again.split('\t').next().unwrap().to_owned();
+    let second = id_of(&again);
     assert_ne!(second, id);
-    assert!(operator.run(&["drop", &second]).await.0);
+    a.send_text(&conversation, "behind-again", "x").await;
+    assert_eq!(a.ack("behind-again").await.seq, 2);
+    assert!(operator.run(&["drop", second]).await.0);
     operator.sees(&[&format!("{second}\tdropped")]).await;
-    assert_eq!(operator.run(&["list"]).await, (true, String::new()), "nothing is parked any more");
+    // Where several im-tasks run, each may have replayed it, and each copy is a letter.
+    operator.clear().await;
     let (good, text) = operator.run(&["show", "4711"]).await;
     assert!(!good && text.contains("not_found"), "{text}");
 }
 
-#[tokio::test]
-async fn a_dead_letter_that_can_succeed_now_is_decided_when_it_is_replayed() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let listen = format!("127.0.0.1:{port}");
-    let server = Server::with(&[("RPC__LISTEN", &listen)]).await;
-    let (alice, bob) = (User::register(&server, "alice").await, User::register(&server, "bob").await);
+async fn r16_a_dead_letter_that_can_succeed_now_is_decided_when_it_is_replayed(kind: Kind) {
+    let deployment = Deployment::start(kind, &[]).await;
+    let at = deployment.address(0);
+    let (alice, bob) = (User::register(&at, "alice").await, User::register(&at, "bob").await);
     let conversation = alice.direct(&bob);
     let content = Content { kind: Some(content::Kind::Text(Text { text: "late but here".into() })) };
     let command = mq::Upstream {
@@ -115,13 +128,12 @@ async fn a_dead_letter_that_can_succeed_now_is_decided_when_it_is_replayed() {
         ..mq::Dead::default()
     };
     let record = NewRecord::keyed(conversation.clone(), letter.encode_to_vec());
-    let server = server.while_stopped(|folder| async move { plant(&folder, Topic::Dead, record).await }).await;
-    let folder = server.data_dir();
-    let operator = Operator { folder: &folder, settings: vec![("GOCHAT__RPC__LISTEN".into(), listen)] };
+    let deployment = deployment.plant(Topic::Dead, record).await;
+    let operator = Operator::of(&deployment);
     let line = operator.sees(&["parked", "im.upstream.v1/1/77"]).await;
-    assert!(operator.run(&["replay", line.split('\t').next().unwrap()]).await.0);
+    assert!(operator.run(&["replay", id_of(&line)]).await.0);
     let log = eventually("the message", || async {
-        let log = bob.get(&server, "/v1/conversations?limit=10").await;
+        let log = bob.get(&at, "/v1/conversations?limit=10").await;
         log["items"].as_array().unwrap().first().cloned()
     })
     .await;

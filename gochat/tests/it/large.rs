@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use im_infra::testing::infra;
 use im_logic::domain::digest;
 use proto::{
     client::{self, Digest, Hello, client_frame::Frame as Out, server_frame::Frame as In},
@@ -117,7 +118,7 @@ async fn r15_a_gateway_that_starts_anew_loads_a_large_conversation_before_it_fan
 
 #[tokio::test]
 async fn r14_processes_fan_a_large_conversation_out_to_both_gateways() {
-    let cluster = Cluster::with(&[LARGE]).await;
+    let cluster = Cluster::with(infra, &[LARGE]).await;
     let addresses = cluster.addresses();
     let mut users = Vec::new();
     for (number, name) in ["alice", "bob", "carol", "dave"].into_iter().enumerate() {

@@ -72,6 +72,8 @@ pub(crate) fn command(folder: &Path, settings: &[(String, String)]) -> Command {
         .env("GOCHAT__RPC__LISTEN", "127.0.0.1:0")
         .env("GOCHAT__GATEWAY__RATE__ANONYMOUS_PER_MINUTE", "100000")
         .env("GOCHAT__GATEWAY__WS__DRAIN_MS", "200")
+        // OpenTelemetry's own: spans leave at once, not every five seconds.
+        .env("OTEL_BSP_SCHEDULE_DELAY", "100")
         .envs(settings.iter().map(|(key, value)| (key, value)))
         .stdout(Stdio::piped())
         .kill_on_drop(true);

@@ -21,7 +21,9 @@ impl Whereabouts {
             let gateway = Gateway { instance: route.instance, slot: route.slot };
             by_user.entry(route.user_id).or_default().insert(gateway);
         }
-        let live: BTreeSet<Gateway> = announced.into_iter().collect();
+        // Either the registry's list or the session store's may be behind, so both count.
+        let listed = routes.gateways.into_iter().map(|(instance, slot)| Gateway { instance, slot });
+        let live: BTreeSet<Gateway> = announced.into_iter().chain(listed).collect();
         // A gateway that does not say "all my routes are there": absent means unknown.
         let unknown = live.iter().filter(|gateway| !routes.complete.contains(&gateway.instance)).cloned().collect();
         Self { by_user, live, unknown }
@@ -76,10 +78,16 @@ mod tests {
     }
 
     #[test]
-    fn r11_an_instance_that_only_a_route_names_is_delivered_to() {
-        let routes = Routes { routes: vec![route(1, "c")], complete: vec!["a".into()], ..Routes::default() };
-        let split = Whereabouts::of(vec![gateway("a")], routes).split(&[1]);
-        assert_eq!(split.into_iter().collect::<Vec<_>>(), [(gateway("c"), vec![1])]);
+    fn r11_gateways_are_those_of_the_registry_the_session_store_and_the_routes() {
+        let gateways = vec![("listed".into(), 0), ("done".into(), 0)];
+        let found = Routes { routes: vec![route(1, "routed")], complete: vec!["done".into()], gateways };
+        let whereabouts = Whereabouts::of(vec![gateway("announced"), gateway("done")], found);
+        let live: Vec<&str> = whereabouts.live().map(|one| &*one.instance).collect();
+        assert_eq!(live, ["announced", "done", "listed"]);
+        let split = whereabouts.split(&[1, 2]);
+        let all: Vec<&str> = split.keys().map(|one| &*one.instance).collect();
+        assert_eq!(all, ["announced", "listed", "routed"]);
+        assert_eq!((&split[&gateway("routed")], &split[&gateway("listed")]), (&vec![1], &vec![1, 2]));
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub struct MemorySessionStore {
 struct Shared {
     by_user: HashMap<UserId, Vec<Route>>,
     complete: BTreeSet<String>,
+    gateways: BTreeSet<(String, u32)>,
 }
 
 impl MemorySessionStore {
@@ -73,9 +74,22 @@ impl SessionStore for MemorySessionStore {
         Ok(self.read().complete.contains(instance))
     }
 
+    async fn announce(&self, instance: &str, slot: u32) -> Result<(), SessionStoreError> {
+        self.write().gateways.insert((instance.to_owned(), slot));
+        Ok(())
+    }
+
+    async fn withdraw(&self, instance: &str, slot: u32) -> Result<(), SessionStoreError> {
+        let mut shared = self.write();
+        shared.gateways.remove(&(instance.to_owned(), slot));
+        shared.complete.remove(instance);
+        Ok(())
+    }
+
     async fn look_up(&self, users: &[UserId]) -> Result<Routes, SessionStoreError> {
         let shared = self.read();
         let routes = users.iter().filter_map(|user| shared.by_user.get(user)).flatten().cloned().collect();
-        Ok(Routes { routes, complete: shared.complete.iter().cloned().collect() })
+        let (complete, gateways) = (shared.complete.iter().cloned(), shared.gateways.iter().cloned());
+        Ok(Routes { routes, complete: complete.collect(), gateways: gateways.collect() })
     }
 }

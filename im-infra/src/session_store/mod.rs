@@ -45,6 +45,8 @@ pub struct Routes {
     pub routes: Vec<Route>,
     /// Instances that say: all my routes are here. For any other live gateway, absent means unknown.
     pub complete: Vec<String>,
+    /// Gateways that say that they live: instance, and partition of `im.downstream`. Each once.
+    pub gateways: Vec<(String, u32)>,
 }
 
 /// The store is out of reach for now.
@@ -71,6 +73,13 @@ pub trait SessionStore: Send + Sync + 'static {
     /// during one: after `false` it makes a new pass.
     async fn is_complete(&self, instance: &str) -> Result<bool, SessionStoreError>;
 
-    /// Where these users are, in one round trip.
+    /// Says that a gateway lives and reads that partition of `im.downstream`, for a time: before it listens, and again with
+    /// each pass. Senders address the gateways they read here and those of the registry, since either may be behind.
+    async fn announce(&self, instance: &str, slot: u32) -> Result<(), SessionStoreError>;
+
+    /// Takes back what a gateway said of itself.
+    async fn withdraw(&self, instance: &str, slot: u32) -> Result<(), SessionStoreError>;
+
+    /// Where these users are, and which gateways live, in one round trip.
     async fn look_up(&self, users: &[UserId]) -> Result<Routes, SessionStoreError>;
 }

@@ -39,6 +39,11 @@ pub const TASKS: &str = "im.tasks";
 /// Seconds from the begin of a run of tasks to its end, by kind.
 pub const TASK_DURATION: &str = "im.task.duration";
 
+/// Operations of the session store that failed or took too long.
+pub const SESSION_STORE_FAILURES: &str = "im.session_store.failures";
+/// 1 while the gateway's slot is certainly its own, else 0.
+pub const SLOT_HELD: &str = "im.slot.held";
+
 /// Open WebSocket connections.
 pub const CONNECTIONS: &str = "im.connections";
 /// Frames received.

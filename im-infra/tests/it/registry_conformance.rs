@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -10,13 +10,17 @@ use etcd_client::{Client, KeyValue};
 use futures_util::future::join_all;
 use im_infra::{
     lifecycle::Lifecycle,
-    registry::{EtcdOptions, EtcdRegistry, Instance, MemoryRegistry, Registry, RegistryError, ServiceName, SlotSpace},
+    registry::{
+        EtcdOptions, EtcdRegistry, Instance, MemoryRegistry, Registry, RegistryError, ServiceName, Slot, SlotLost,
+        SlotSpace,
+    },
     testing::{eventually, infra},
 };
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
 };
+use tokio_util::sync::CancellationToken;
 
 /// The time of a lease in these tests.
 const TTL: Duration = Duration::from_secs(2);
@@ -63,6 +67,7 @@ on_every_registry! {
     a_slot_is_held_by_one_at_a_time,
     processes_that_start_together_get_different_slots,
     every_space_has_its_own_slots,
+    r10_a_slot_is_held_until_it_is_given_back_and_who_follows_it_is_told,
 }
 
 fn instance(service: ServiceName, name: &str) -> Instance {
@@ -136,6 +141,24 @@ async fn every_space_has_its_own_slots(fixture: Fixture) {
     let gateway = fixture.one.lease_slot(SlotSpace::Gateway, 1).await.unwrap();
     let node = fixture.one.lease_slot(SlotSpace::Node, 1).await.unwrap();
     assert_eq!((gateway.number, node.number), (0, 0));
+}
+
+async fn r10_a_slot_is_held_until_it_is_given_back_and_who_follows_it_is_told(fixture: Fixture) {
+    let slot = fixture.one.lease_slot(SlotSpace::Gateway, 1).await.unwrap();
+    let held = slot.held.clone();
+    assert!(*held.borrow());
+    let (told, followed) = follow(&slot);
+    drop(slot);
+    assert_eq!(tokio::time::timeout(Duration::from_secs(10), followed).await.expect("it ends with the slot"), Ok(()));
+    assert!(!*held.borrow());
+    assert_eq!(*told.lock().unwrap(), [false]);
+}
+
+/// What is told of a slot, and the telling.
+fn follow(slot: &Slot) -> (Arc<Mutex<Vec<bool>>>, impl Future<Output = Result<(), SlotLost>> + Send + use<>) {
+    let told: Arc<Mutex<Vec<bool>>> = Arc::default();
+    let telling = told.clone();
+    (told, slot.follow(CancellationToken::new(), move |held| telling.lock().unwrap().push(held)))
 }
 
 /// The real etcd, and what is in it of a namespace of this test's own.
@@ -223,8 +246,10 @@ async fn r10_the_deadline_ends_when_another_took_the_slot_behind_its_back() {
     assert!(slot.deadline.holds());
     etcd.revoke(etcd.get(SLOT).await.unwrap().lease()).await;
     etcd.put(SLOT, "another").await;
-    tokio::time::timeout(Duration::from_secs(10), slot.lost.cancelled()).await.expect("told that it is lost");
-    assert!(!slot.deadline.holds());
+    let (_, followed) = follow(&slot);
+    let told = tokio::time::timeout(Duration::from_secs(10), followed).await.expect("told that it is lost");
+    assert_eq!(told, Err(SlotLost));
+    assert!(slot.lost.is_cancelled() && !slot.deadline.holds() && !*slot.held.borrow());
     drop(slot);
     let key = etcd.get(SLOT).await.expect("it is the other's now");
     assert_eq!(key.value_str().unwrap(), "another");
@@ -268,12 +293,17 @@ async fn r10_with_etcd_away_the_deadline_ends_and_on_return_the_slot_and_the_ann
     let registry = etcd.registry_at(wire.address.clone()).await;
     let slot = registry.lease_slot(SlotSpace::Node, 1).await.unwrap();
     let _registration = registry.announce(instance(ServiceName::Gateway, "a")).await.unwrap();
+    let (told, followed) = follow(&slot);
+    etcd.life.spawn("follower", followed);
+    let told = || told.lock().unwrap().clone();
     wire.cut().await;
     eventually("the deadline to end", || async { (!slot.deadline.holds()).then_some(()) }).await;
+    eventually("its holder to be told", || async { (told() == [false]).then_some(()) }).await;
     etcd.gone(SLOT).await;
     etcd.gone("instances/im-gateway/a").await;
     wire.mend();
     eventually("the deadline to hold again", || async { slot.deadline.holds().then_some(()) }).await;
+    eventually("its holder to be told that it is back", || async { (told() == [false, true]).then_some(()) }).await;
     eventually("the announcement", || async { etcd.get("instances/im-gateway/a").await }).await;
     assert!(etcd.get(SLOT).await.is_some() && !slot.lost.is_cancelled());
 }

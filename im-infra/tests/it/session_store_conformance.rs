@@ -6,6 +6,7 @@ use im_infra::{
     clock::Clock,
     config::Secret,
     session_store::{MemorySessionStore, RedisOptions, RedisSessionStore, Route, SessionStore},
+    telemetry::Telemetry,
     testing::{eventually, infra},
 };
 use redis::{AsyncCommands as _, aio::MultiplexedConnection};
@@ -55,6 +56,8 @@ on_every_store! {
     thousands_of_users_are_looked_up_at_once,
     r12_an_instance_that_never_said_so_is_not_complete,
     r12_an_instance_that_said_so_is_complete,
+    r11_gateways_that_announced_themselves_are_told_with_the_routes,
+    r11_a_gateway_that_withdraws_is_told_no_more_and_not_complete,
     nothing_written_and_nobody_looked_up_is_no_error,
 }
 
@@ -107,9 +110,11 @@ async fn thousands_of_users_are_looked_up_at_once(fixture: Fixture) {
     let routes: Vec<Route> = (1..=1_200).map(|user_id| route(user_id, user_id.unsigned_abs(), "a1")).collect();
     assert_eq!(fixture.one.put(&routes).await.unwrap().len(), 1_200);
     fixture.one.mark_complete("a1").await.unwrap();
+    fixture.one.announce("a1", 3).await.unwrap();
     let users: Vec<i64> = (1..=2_000).collect();
     assert_eq!(found(&*fixture.other, &users).await, routes);
-    assert_eq!(fixture.other.look_up(&users).await.unwrap().complete, ["a1"]);
+    let all = fixture.other.look_up(&users).await.unwrap();
+    assert_eq!((all.complete, all.gateways), (vec!["a1".to_owned()], vec![("a1".to_owned(), 3)]));
 }
 
 async fn r12_an_instance_that_never_said_so_is_not_complete(fixture: Fixture) {
@@ -126,6 +131,37 @@ async fn r12_an_instance_that_said_so_is_complete(fixture: Fixture) {
     assert!(!fixture.one.is_complete("c3").await.unwrap());
     let complete: BTreeSet<String> = fixture.other.look_up(&[7]).await.unwrap().complete.into_iter().collect();
     assert_eq!(complete, BTreeSet::from(["a1".to_owned(), "b2".to_owned()]));
+}
+
+/// The gateways that say that they live, in order.
+async fn alive(store: &dyn SessionStore, users: &[i64]) -> Vec<(String, u32)> {
+    let mut gateways = store.look_up(users).await.unwrap().gateways;
+    gateways.sort_unstable();
+    gateways
+}
+
+async fn r11_gateways_that_announced_themselves_are_told_with_the_routes(fixture: Fixture) {
+    assert!(alive(&*fixture.other, &[7]).await.is_empty());
+    fixture.one.announce("a1", 3).await.unwrap();
+    fixture.other.announce("b2", 4).await.unwrap();
+    fixture.one.announce("a1", 3).await.unwrap();
+    fixture.one.put(&[route(7, 1, "a1")]).await.unwrap();
+    let both = [("a1".to_owned(), 3), ("b2".to_owned(), 4)];
+    assert_eq!(alive(&*fixture.one, &[7, 8]).await, both);
+    assert_eq!(alive(&*fixture.other, &[]).await, both, "nobody has to be looked for");
+    assert_eq!(found(&*fixture.other, &[7]).await, [route(7, 1, "a1")]);
+}
+
+async fn r11_a_gateway_that_withdraws_is_told_no_more_and_not_complete(fixture: Fixture) {
+    for (instance, slot) in [("a1", 3), ("b2", 4)] {
+        fixture.one.announce(instance, slot).await.unwrap();
+        fixture.one.mark_complete(instance).await.unwrap();
+    }
+    fixture.one.withdraw("a1", 3).await.unwrap();
+    fixture.one.withdraw("a1", 3).await.unwrap();
+    let left = fixture.other.look_up(&[7]).await.unwrap();
+    assert_eq!((left.gateways, left.complete), (vec![("b2".to_owned(), 4)], vec!["b2".to_owned()]));
+    assert!(!fixture.one.is_complete("a1").await.unwrap());
 }
 
 async fn nothing_written_and_nobody_looked_up_is_no_error(fixture: Fixture) {
@@ -159,7 +195,7 @@ impl Redis {
     }
 
     fn store(&self) -> RedisSessionStore {
-        RedisSessionStore::connect(&self.options, self.clock.clone()).unwrap()
+        RedisSessionStore::connect(&self.options, self.clock.clone(), &Telemetry::for_tests()).unwrap()
     }
 
     /// What FLUSHALL does, but to this namespace alone.
@@ -167,6 +203,11 @@ impl Redis {
         let mut connection = self.connection.clone();
         let keys: Vec<String> = connection.keys(format!("{}:*", self.options.namespace)).await.unwrap();
         let () = connection.del(keys).await.unwrap();
+    }
+
+    /// How many gateways are written, whether they count or not.
+    async fn written_gateways(&self) -> usize {
+        self.connection.clone().zcard(format!("{}:gateways", self.options.namespace)).await.unwrap()
     }
 
     /// How many connections of a user are written, whether they count or not.
@@ -187,6 +228,22 @@ async fn r12_a_mark_ends_with_its_time() {
     assert!(!store.is_complete("a1").await.unwrap());
     assert!(store.is_complete("b2").await.unwrap());
     assert_eq!(store.look_up(&[7]).await.unwrap().complete, ["b2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r11_a_gateway_that_falls_silent_ends_with_its_time_and_is_cleared_away() {
+    let redis = Redis::start().await;
+    let store = redis.store();
+    store.announce("a1", 3).await.unwrap();
+    redis.clock.advance_ms(20_000);
+    store.announce("b2", 4).await.unwrap();
+    redis.clock.advance_ms(15_000);
+    assert_eq!(alive(&store, &[7]).await, [("b2".to_owned(), 4)]);
+    assert_eq!(redis.written_gateways().await, 2);
+    store.announce("b2", 4).await.unwrap();
+    assert_eq!(redis.written_gateways().await, 1);
+    redis.clock.advance_ms(29_000);
+    assert_eq!(alive(&store, &[7]).await, [("b2".to_owned(), 4)], "its time began anew");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -225,10 +282,11 @@ async fn p7_after_a_flush_nobody_is_complete_and_every_route_is_new() {
     let routes = [route(7, 1, "a1"), route(8, 2, "a1")];
     gateway.put(&routes).await.unwrap();
     gateway.mark_complete("a1").await.unwrap();
+    gateway.announce("a1", 3).await.unwrap();
     redis.flush().await;
     assert!(!gateway.is_complete("a1").await.unwrap());
     let nothing = logic.look_up(&[7, 8]).await.unwrap();
-    assert_eq!((nothing.routes, nothing.complete), (vec![], vec![]));
+    assert_eq!((nothing.routes, nothing.complete, nothing.gateways), (vec![], vec![], vec![]));
     assert_eq!(gateway.put(&routes).await.unwrap(), [1, 2]);
     gateway.mark_complete("a1").await.unwrap();
     assert!(gateway.is_complete("a1").await.unwrap());
@@ -253,13 +311,16 @@ async fn r12_a_pass_with_a_flush_in_its_middle_makes_nobody_complete() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_is_down_fails_in_time_and_keeps_nobody_from_starting() {
+async fn a_redis_that_is_down_fails_in_time_is_counted_and_keeps_nobody_from_starting() {
     let options =
         RedisOptions { url: Secret::new("redis://127.0.0.1:1/0"), timeout_ms: 500, ..RedisOptions::default() };
-    let store = RedisSessionStore::connect(&options, Clock::system()).unwrap();
+    let telemetry = Telemetry::for_tests();
+    let store = RedisSessionStore::connect(&options, Clock::system(), &telemetry).unwrap();
     for _ in 0..3 {
         let looked_up = tokio::time::timeout(Duration::from_secs(5), store.look_up(&[7]));
         looked_up.await.expect("an answer in time").unwrap_err();
         store.put(&[route(7, 1, "a1")]).await.unwrap_err();
     }
+    let metrics = telemetry.metrics_text().unwrap();
+    assert!(metrics.contains("im_session_store_failures_total 6"), "{metrics}");
 }

@@ -1,7 +1,10 @@
 //! The job.
 
 use async_trait::async_trait;
-use im_infra::gateways::{Gateways, Letters};
+use im_infra::{
+    gateways::{Gateways, Letters},
+    telemetry::trace_context,
+};
 use proto::{
     Error, ErrorCode,
     common::FanOutMode,
@@ -52,8 +55,11 @@ impl Job for FanOut {
                 {
                     return Verdict::Retry(error);
                 }
+                let span = tracing::info_span!("task.entry.fan_out", otel.kind = "consumer", gateways = live.len());
+                trace_context::continue_in(&span, &part.trace_parent);
+                let trace_parent = trace_context::of(&span);
                 for gateway in &live {
-                    pack::broadcast(&mut letters, gateway, entry, &part.trace_parent);
+                    pack::broadcast(&mut letters, gateway, entry, &trace_parent);
                 }
             }
         }

@@ -21,9 +21,24 @@ impl Keys {
         format!("{}:complete", self.namespace)
     }
 
+    pub(super) fn gateways(&self) -> String {
+        format!("{}:gateways", self.namespace)
+    }
+
     pub(super) fn era(&self) -> String {
         format!("{}:era", self.namespace)
     }
+}
+
+/// A gateway as it is written.
+pub(super) fn gateway(instance: &str, slot: u32) -> String {
+    format!("{instance}/{slot}")
+}
+
+/// A gateway as it was written; nothing if it is not one.
+pub(super) fn parse_gateway(written: &str) -> Option<(String, u32)> {
+    let (instance, slot) = written.rsplit_once('/')?;
+    Some((instance.to_owned(), slot.parse().ok()?))
 }
 
 pub(super) fn field(route: &Route) -> String {
@@ -72,6 +87,14 @@ mod tests {
             let written = (field(&route), value(&route, 1_000));
             assert_eq!(expires_at_ms(&written.1), Some(1_000));
             assert_eq!(parse(7, &written.0, &written.1), Some((route, 1_000)));
+        }
+    }
+
+    #[test]
+    fn a_gateway_is_read_as_it_was_written_and_what_is_not_one_is_left_out() {
+        assert_eq!(parse_gateway(&gateway("a/1", 7)), Some(("a/1".to_owned(), 7)));
+        for written in ["a1", "a1/", "a1/x", "a1/-1"] {
+            assert_eq!(parse_gateway(written), None, "{written}");
         }
     }
 

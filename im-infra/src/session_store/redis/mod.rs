@@ -3,6 +3,7 @@
 //! ```text
 //! {namespace}:routes:{<user>}    hash     {instance}/{connection_id} -> slot,device_id,expires_at_ms
 //! {namespace}:complete           set      instance, scored with the time until which it is complete
+//! {namespace}:gateways           set      {instance}/{slot}, scored with the time until which it counts as alive
 //! {namespace}:era                string   a random word that is lost with everything else
 //! ```
 //!
@@ -10,6 +11,7 @@
 
 mod layout;
 mod options;
+mod stale;
 mod store;
 mod written;
 

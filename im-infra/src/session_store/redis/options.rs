@@ -17,7 +17,7 @@ pub struct RedisOptions {
     /// How long a route counts after it was last written: several times the interval in which gateways write theirs,
     /// and more than the clocks of two hosts may differ.
     pub route_ttl_ms: u64,
-    /// How long an instance counts as complete after it last said so.
+    /// How long an instance counts as complete, and a gateway as alive, after it last said so.
     pub complete_ttl_ms: u64,
 }
 

@@ -1,7 +1,7 @@
 //! The port's adapter.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     future::Future,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -9,11 +9,13 @@ use std::{
 };
 
 use async_trait::async_trait;
+use opentelemetry::metrics::Counter;
 use redis::{Pipeline, RedisError, pipe};
 
 use super::{
     RedisOptions,
     layout::{self, Keys},
+    stale::{Stale, StaleRoutes},
     written::Written,
 };
 use crate::{
@@ -21,19 +23,11 @@ use crate::{
     ids::UserId,
     redis::Connection,
     session_store::{Route, Routes, SessionStore, SessionStoreError},
+    telemetry::{Telemetry, names},
 };
 
 /// Users or routes in one round trip.
 const AT_ONCE: usize = 500;
-/// Routes remembered for removal; what does not fit is found again.
-const STALE_MAX: usize = 1_000;
-
-/// Removes a field that nobody has written again since it was read.
-const REMOVE_UNCHANGED: &str = "
-    if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then
-        return redis.call('HDEL', KEYS[1], ARGV[1])
-    end
-    return 0";
 
 /// Marks an instance if the era of its routes is there still (empty: it has none), and drops marks that ran out.
 const MARK: &str = "
@@ -59,14 +53,8 @@ struct Shared {
     route_ttl_ms: i64,
     complete_ttl_ms: i64,
     written: Mutex<Written>,
-    stale: Mutex<Vec<Stale>>,
-}
-
-/// A route that ran out.
-struct Stale {
-    key: String,
-    field: String,
-    value: String,
+    stale: StaleRoutes,
+    failures: Counter<u64>,
 }
 
 impl RedisSessionStore {
@@ -74,7 +62,7 @@ impl RedisSessionStore {
     ///
     /// # Errors
     /// If the address is not one.
-    pub fn connect(options: &RedisOptions, clock: Clock) -> Result<Self, SessionStoreError> {
+    pub fn connect(options: &RedisOptions, clock: Clock, telemetry: &Telemetry) -> Result<Self, SessionStoreError> {
         let timeout = Duration::from_millis(options.timeout_ms);
         let signed = |ttl_ms: u64| i64::try_from(ttl_ms).unwrap_or(i64::MAX / 4);
         let shared = Shared {
@@ -86,7 +74,8 @@ impl RedisSessionStore {
             route_ttl_ms: signed(options.route_ttl_ms),
             complete_ttl_ms: signed(options.complete_ttl_ms),
             written: Mutex::default(),
-            stale: Mutex::default(),
+            stale: StaleRoutes::default(),
+            failures: telemetry.meter().u64_counter(names::SESSION_STORE_FAILURES).build(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -113,6 +102,14 @@ impl SessionStore for RedisSessionStore {
         self.shared.limited(self.shared.is_marked(instance)).await
     }
 
+    async fn announce(&self, instance: &str, slot: u32) -> Result<(), SessionStoreError> {
+        self.shared.limited(self.shared.announce(instance, slot)).await
+    }
+
+    async fn withdraw(&self, instance: &str, slot: u32) -> Result<(), SessionStoreError> {
+        self.shared.limited(self.shared.withdraw(instance, slot)).await
+    }
+
     async fn look_up(&self, users: &[UserId]) -> Result<Routes, SessionStoreError> {
         self.shared.limited(self.shared.look_up(users)).await
     }
@@ -127,15 +124,12 @@ impl Shared {
             Err(_) => format!("no answer within {} ms", self.timeout.as_millis()),
         };
         *self.written() = Written::Unsure;
+        self.failures.add(1, &[]);
         Err(SessionStoreError(error))
     }
 
     fn written(&self) -> MutexGuard<'_, Written> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn stale(&self) -> MutexGuard<'_, Vec<Stale>> {
-        self.stale.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn put(&self, routes: &[Route]) -> Result<Vec<u64>, RedisError> {
@@ -221,54 +215,66 @@ impl Shared {
         Ok(is_marked)
     }
 
+    /// Those that fell silent are dropped on the way.
+    async fn announce(&self, instance: &str, slot: u32) -> Result<(), RedisError> {
+        let (mut pipe, key, now_ms) = (pipe(), self.keys.gateways(), self.clock.now_ms());
+        pipe.cmd("ZREMRANGEBYSCORE").arg(&key).arg("-inf").arg(now_ms).ignore();
+        let until_ms = now_ms.saturating_add(self.complete_ttl_ms);
+        pipe.cmd("ZADD").arg(&key).arg(until_ms).arg(layout::gateway(instance, slot)).ignore();
+        pipe.cmd("PEXPIRE").arg(&key).arg(self.complete_ttl_ms.saturating_mul(2)).ignore();
+        self.connection.query(&pipe).await?;
+        Ok(())
+    }
+
+    async fn withdraw(&self, instance: &str, slot: u32) -> Result<(), RedisError> {
+        let mut pipe = pipe();
+        pipe.cmd("ZREM").arg(self.keys.gateways()).arg(layout::gateway(instance, slot)).ignore();
+        pipe.cmd("ZREM").arg(self.keys.complete()).arg(instance).ignore();
+        self.connection.query(&pipe).await?;
+        Ok(())
+    }
+
     async fn look_up(&self, users: &[UserId]) -> Result<Routes, RedisError> {
         let now_ms = self.clock.now_ms();
-        let (mut routes, mut complete) = (Vec::new(), None);
+        let (mut routes, mut complete, mut gateways) = (Vec::new(), None, BTreeSet::new());
         // Without users there still are the marks to be read.
         for some in users.chunks(AT_ONCE).chain(users.is_empty().then_some(users)) {
             let mut answers = self.connection.query(&self.asks(some, now_ms)).await?;
             narrow(&mut complete, answers.take()?);
+            let alive: Vec<String> = answers.take()?;
+            gateways.extend(alive.iter().filter_map(|written| layout::parse_gateway(written)));
             for user_id in some {
                 for (field, value) in answers.take::<HashMap<String, String>>()? {
                     match layout::parse(*user_id, &field, &value) {
                         Some((route, expires_at_ms)) if expires_at_ms > now_ms => routes.push(route),
-                        Some(_) => self.put_aside(Stale { key: self.keys.routes(*user_id), field, value }),
+                        Some(_) => self.stale.put_aside(Stale { key: self.keys.routes(*user_id), field, value }),
                         None => {}
                     }
                 }
             }
             narrow(&mut complete, answers.take()?);
         }
-        Ok(Routes { routes, complete: complete.unwrap_or_default() })
+        Ok(Routes { routes, complete: complete.unwrap_or_default(), gateways: gateways.into_iter().collect() })
     }
 
     /// The marks are read before and after the routes, and only those count that stood both times: no flush, and no
     /// pass that ended, can come between a route and the mark that speaks for it.
     fn asks(&self, users: &[UserId], now_ms: i64) -> Pipeline {
         let mut pipe = pipe();
-        self.ask_marks(&mut pipe, now_ms);
+        ask_counted(&mut pipe, &self.keys.complete(), now_ms);
+        ask_counted(&mut pipe, &self.keys.gateways(), now_ms);
         for user_id in users {
             pipe.cmd("HGETALL").arg(self.keys.routes(*user_id));
         }
-        self.ask_marks(&mut pipe, now_ms);
-        let stale = mem::take(&mut *self.stale());
-        for Stale { key, field, value } in stale {
-            pipe.cmd("EVAL").arg(REMOVE_UNCHANGED).arg(1).arg(key).arg(field).arg(value).ignore();
-        }
+        ask_counted(&mut pipe, &self.keys.complete(), now_ms);
+        self.stale.clear_away(&mut pipe);
         pipe
     }
+}
 
-    fn ask_marks(&self, pipe: &mut Pipeline, now_ms: i64) {
-        pipe.cmd("ZRANGEBYSCORE").arg(self.keys.complete()).arg(format!("({now_ms}")).arg("+inf");
-    }
-
-    /// Remembers a route to be removed with a later look-up.
-    fn put_aside(&self, stale: Stale) {
-        let mut all = self.stale();
-        if all.len() < STALE_MAX {
-            all.push(stale);
-        }
-    }
+/// The members of a set whose time has not run out.
+fn ask_counted(pipe: &mut Pipeline, key: &str, now_ms: i64) {
+    pipe.cmd("ZRANGEBYSCORE").arg(key).arg(format!("({now_ms}")).arg("+inf");
 }
 
 /// Keeps of the instances only those seen now, too.
