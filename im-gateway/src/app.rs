@@ -1,7 +1,7 @@
 //! Puts im-gateway together. The order of starting matters: slot, position in the downstream partition, announcement, and
 //! only then the listener.
 
-use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use governor::{Quota, RateLimiter};
@@ -24,6 +24,7 @@ use crate::{
     downstream::{self, Deliver},
     http,
     index::Index,
+    listener::Listener,
     logic::Logic,
     metrics::Metrics,
     shared::Shared,
@@ -170,7 +171,7 @@ impl Gateway {
         if let Err(error) = shared.routes.announce(&shared.origin.instance, shared.origin.slot).await {
             tracing::warn!(%error, "not announced in the session store, trying again with the routes");
         }
-        serve(listener, shared.clone(), &edge);
+        serve(listener, &shared, &edge);
         Ok(Self { address, edge, back, shared, registration, slot })
     }
 
@@ -211,11 +212,12 @@ async fn lease(registry: &dyn Registry, count: u32, metrics: &Metrics) -> Result
     }
 }
 
-fn serve(listener: TcpListener, shared: Arc<Shared>, life: &Lifecycle) {
-    let service = http::router(shared).into_make_service_with_connect_info::<SocketAddr>();
-    let stopping = life.stopping();
+fn serve(socket: TcpListener, shared: &Arc<Shared>, life: &Lifecycle) {
+    let router = http::router(shared.clone());
+    let listener = Listener::new(router, &shared.options.http, shared.metrics.clone(), life.clone());
     life.spawn("http", async move {
-        axum::serve(listener, service).with_graceful_shutdown(stopping.cancelled_owned()).await
+        listener.accept(socket).await;
+        Ok::<(), Infallible>(())
     });
 }
 

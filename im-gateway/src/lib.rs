@@ -8,6 +8,7 @@ mod downstream;
 mod error;
 mod http;
 mod index;
+mod listener;
 mod logic;
 mod metrics;
 mod shared;
@@ -17,3 +18,4 @@ mod ws;
 
 pub use app::{Gateway, GatewayParts};
 pub use config::GatewayOptions;
+pub use http::{ROUTES, Route};

@@ -10,6 +10,7 @@ use proto::ErrorCode;
 /// What the gateway counts.
 pub(crate) struct Metrics {
     pub(crate) connections: UpDownCounter<i64>,
+    pub(crate) tcp_connections: UpDownCounter<i64>,
     pub(crate) frames_in: Counter<u64>,
     pub(crate) frames_out: Counter<u64>,
     pub(crate) window_commands: UpDownCounter<i64>,
@@ -27,6 +28,7 @@ impl Metrics {
             meter.f64_histogram(names::WINDOW_DURATION).with_unit("s").with_boundaries(names::SECONDS.to_vec());
         Self {
             connections: meter.i64_up_down_counter(names::CONNECTIONS).build(),
+            tcp_connections: meter.i64_up_down_counter(names::TCP_CONNECTIONS).build(),
             frames_in: meter.u64_counter(names::FRAMES_IN).build(),
             frames_out: meter.u64_counter(names::FRAMES_OUT).build(),
             window_commands: meter.i64_up_down_counter(names::WINDOW_COMMANDS).build(),

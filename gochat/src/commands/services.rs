@@ -83,7 +83,7 @@ impl Service {
 }
 
 pub(super) async fn repo(config: Config) -> anyhow::Result<()> {
-    let service = Service::start(ServiceName::Repo, config).await?;
+    let service = Box::pin(Service::start(ServiceName::Repo, config)).await?;
     let Process { config, clock, telemetry, instance, life, .. } = &service.process;
     let repo = Repo::start(&config.repo, clock.clone(), telemetry, instance).await?;
     let part = life.part();
@@ -99,7 +99,7 @@ pub(super) async fn repo(config: Config) -> anyhow::Result<()> {
 }
 
 pub(super) async fn logic(config: Config) -> anyhow::Result<()> {
-    let service = Service::start(ServiceName::Logic, config).await?;
+    let service = Box::pin(Service::start(ServiceName::Logic, config)).await?;
     let Process { config, clock, telemetry, life, readiness, .. } = &service.process;
     let node = service.registry.lease_slot(SlotSpace::Node, NODES).await.context("cannot lease a node slot")?;
     let parts = LogicParts {
@@ -131,7 +131,7 @@ pub(super) async fn logic(config: Config) -> anyhow::Result<()> {
 }
 
 pub(super) async fn gateway(config: Config) -> anyhow::Result<()> {
-    let service = Service::start(ServiceName::Gateway, config).await?;
+    let service = Box::pin(Service::start(ServiceName::Gateway, config)).await?;
     let Process { config, clock, telemetry, instance, life, readiness, .. } = &service.process;
     let parts = GatewayParts {
         queue: service.queue().await?,
@@ -159,7 +159,7 @@ pub(super) async fn gateway(config: Config) -> anyhow::Result<()> {
 }
 
 pub(super) async fn task(config: Config) -> anyhow::Result<()> {
-    let service = Service::start(ServiceName::Task, config).await?;
+    let service = Box::pin(Service::start(ServiceName::Task, config)).await?;
     let Process { config, clock, telemetry, life, .. } = &service.process;
     let part = life.part();
     let parts = TaskParts {

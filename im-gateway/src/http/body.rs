@@ -1,5 +1,7 @@
 //! Request bodies and pages.
 
+use std::{sync::Arc, time::Duration};
+
 use axum::{
     Json,
     extract::{
@@ -10,19 +12,22 @@ use axum::{
 use proto::{Error, ErrorCode};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::error::Problem;
+use crate::{error::Problem, shared::Shared};
 
-/// A JSON body; what is wrong with it is told as a problem.
+/// A JSON body, within a time; what is wrong with it is told as a problem.
 pub(super) struct Body<T>(pub(super) T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+impl<T: DeserializeOwned> FromRequest<Arc<Shared>> for Body<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        match Json::<T>::from_request(request, state).await {
-            Ok(Json(value)) => Ok(Self(value)),
-            Err(JsonRejection::BytesRejection(_)) => Err(ErrorCode::FrameTooBig.into()),
-            Err(error) => Err(Error::invalid("body", error.body_text()).into()),
+    async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, Problem> {
+        let timeout_ms = shared.options.http.header_timeout_ms;
+        let reading = Json::<T>::from_request(request, shared);
+        match tokio::time::timeout(Duration::from_millis(timeout_ms), reading).await {
+            Ok(Ok(Json(value))) => Ok(Self(value)),
+            Ok(Err(JsonRejection::BytesRejection(_))) => Err(ErrorCode::FrameTooBig.into()),
+            Ok(Err(error)) => Err(Error::invalid("body", error.body_text()).into()),
+            Err(_) => Err(Error::invalid("body", format_args!("whole within {timeout_ms} ms")).into()),
         }
     }
 }

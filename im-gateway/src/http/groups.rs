@@ -22,10 +22,10 @@ type Done = Result<(StatusCode, Json<Stored>), Problem>;
 pub(super) async fn create(
     State(shared): State<Arc<Shared>>,
     Caller(caller): Caller,
-    Key(key): Key,
+    key: Key,
     Body(group): Body<CreateGroup>,
 ) -> Done {
-    let conversation = ConversationId::group(caller.user_id, key.as_str());
+    let conversation = ConversationId::group(caller.user_id, key.command_id.as_str());
     let stored = decide(&shared, &caller, (conversation, key), Command::CreateGroup(group)).await?;
     Ok((StatusCode::CREATED, Json(stored)))
 }
@@ -33,7 +33,7 @@ pub(super) async fn create(
 pub(super) async fn create_direct(
     State(shared): State<Arc<Shared>>,
     Caller(caller): Caller,
-    Key(key): Key,
+    key: Key,
     Body(direct): Body<CreateDirect>,
 ) -> Done {
     let conversation = ConversationId::direct(caller.user_id, direct.peer_id).ok_or(ErrorCode::UnknownUser)?;
@@ -45,7 +45,7 @@ pub(super) async fn invite(
     State(shared): State<Arc<Shared>>,
     Caller(caller): Caller,
     Path(conversation_id): Path<String>,
-    Key(key): Key,
+    key: Key,
     Body(invite): Body<Invite>,
 ) -> Done {
     let stored = decide(&shared, &caller, (conversation_id.parse()?, key), Command::Invite(invite)).await?;
@@ -56,7 +56,7 @@ pub(super) async fn join(
     State(shared): State<Arc<Shared>>,
     Caller(caller): Caller,
     Path(conversation_id): Path<String>,
-    Key(key): Key,
+    key: Key,
 ) -> Done {
     let stored = decide(&shared, &caller, (conversation_id.parse()?, key), Command::Join(Join {})).await?;
     Ok((StatusCode::CREATED, Json(stored)))
@@ -66,7 +66,7 @@ pub(super) async fn leave(
     State(shared): State<Arc<Shared>>,
     Caller(caller): Caller,
     Path(conversation_id): Path<String>,
-    Key(key): Key,
+    key: Key,
 ) -> Done {
     let stored = decide(&shared, &caller, (conversation_id.parse()?, key), Command::Leave(Leave {})).await?;
     Ok((StatusCode::OK, Json(stored)))
@@ -76,7 +76,7 @@ pub(super) async fn remove(
     State(shared): State<Arc<Shared>>,
     Caller(caller): Caller,
     Path((conversation_id, user_id)): Path<(String, UserId)>,
-    Key(key): Key,
+    key: Key,
 ) -> Done {
     let command = Command::Remove(Remove { user_id });
     let stored = decide(&shared, &caller, (conversation_id.parse()?, key), command).await?;

@@ -57,7 +57,7 @@ pub(super) async fn send(
     State(shared): State<Arc<Shared>>,
     Caller(caller): Caller,
     Path(conversation_id): Path<String>,
-    Key(key): Key,
+    key: Key,
     Body(message): Body<Message>,
 ) -> Result<(StatusCode, Json<Stored>), Problem> {
     let conversation: ConversationId = conversation_id.parse()?;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use im_infra::ids::{CommandId, ConversationId};
+use im_infra::ids::ConversationId;
 use proto::{Error, ErrorCode, mq};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use super::caller::Key;
 use crate::{
     error::Problem,
     shared::Shared,
@@ -27,11 +28,12 @@ pub(super) struct Stored {
 pub(super) async fn decide(
     shared: &Shared,
     caller: &Caller,
-    (conversation, command_id): (ConversationId, CommandId),
+    (conversation, key): (ConversationId, Key),
     command: mq::upstream::Command,
 ) -> Result<Stored, Problem> {
     let (sender, outcome) = oneshot::channel();
-    let action = Action { conversation, command_id, command, request_id: String::new() };
+    let Key { command_id, request_id } = key;
+    let action = Action { conversation, command_id, command, request_id };
     shared.intake.take(caller, action, Waiter::Request(sender))?;
     let timeout = Duration::from_millis(shared.options.http.outcome_timeout_ms);
     let result = tokio::time::timeout(timeout, outcome).await;

@@ -1,6 +1,10 @@
-//! The embedded page, under a policy that lets it load nothing from elsewhere.
+//! The embedded pages, under a policy that lets them load nothing from elsewhere, and the description of the API that one of
+//! them shows.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    future::{Ready, ready},
+};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::{
@@ -16,6 +20,9 @@ use crate::error::Problem;
 
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
+/// The API for machines: OpenAPI 3.1.
+const OPENAPI: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/api/openapi.json"));
+
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -28,10 +35,18 @@ struct File {
 
 pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let files: HashMap<&str, File> = FILES.iter().map(|(name, bytes)| (*name, file(name, bytes))).collect();
-    let index = files.get("index.html").cloned();
-    let root = move |headers: HeaderMap| async move { serve(index.as_ref(), &headers) };
+    let [root, docs] = ["index.html", "docs.html"].map(|name| always(files.get(name).cloned()));
     let named = move |Path(name): Path<String>, headers: HeaderMap| async move { serve(files.get(&*name), &headers) };
-    Router::new().route("/", get(root)).route("/{name}", get(named))
+    Router::new().route("/", get(root)).route("/docs", get(docs)).route("/{name}", get(named))
+}
+
+/// Answers with the description of the API.
+pub(super) fn openapi() -> impl Fn(HeaderMap) -> Ready<Response> + Clone + Send + Sync + 'static {
+    always(Some(file("openapi.json", OPENAPI)))
+}
+
+fn always(file: Option<File>) -> impl Fn(HeaderMap) -> Ready<Response> + Clone + Send + Sync + 'static {
+    move |headers: HeaderMap| ready(serve(file.as_ref(), &headers))
 }
 
 fn file(name: &str, bytes: &'static [u8]) -> File {
@@ -39,6 +54,7 @@ fn file(name: &str, bytes: &'static [u8]) -> File {
         Some("html") => "text/html; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
+        Some("json") => "application/json",
         Some("svg") => "image/svg+xml",
         _ => "application/octet-stream",
     };

@@ -31,7 +31,7 @@ pub(super) struct ChangeMe {
 pub(super) async fn change_me(
     State(shared): State<Arc<Shared>>,
     Caller(caller): Caller,
-    Key(key): Key,
+    key: Key,
     Body(change): Body<ChangeMe>,
 ) -> Result<Json<Stored>, Problem> {
     let command = mq::upstream::Command::ChangeProfile(mq::ChangeProfile { display_name: change.display_name });

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{State, WebSocketUpgrade},
+    Extension,
+    extract::{State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
     http::{HeaderMap, header},
     response::{IntoResponse as _, Response},
 };
 use proto::{Error, ErrorCode};
 
 use super::session;
-use crate::{connections::Format, error::Problem, shared::Shared};
+use crate::{connections::Format, error::Problem, listener::Seat, shared::Shared};
 
 const JSON: &str = "gochat.v1.json";
 const PROTO: &str = "gochat.v1.proto";
@@ -24,16 +25,20 @@ const RETRY_AFTER_MS: u64 = 5_000;
 
 pub(crate) async fn upgrade(
     State(shared): State<Arc<Shared>>,
+    Extension(seat): Extension<Seat>,
     headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    let upgrade = upgrade.protocols([JSON, PROTO]);
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade.protocols([JSON, PROTO]),
+        Err(rejection) => return Problem(not_an_upgrade(&rejection)).into_response(),
+    };
     let chosen = upgrade.selected_protocol().and_then(|name| name.to_str().ok());
     match admit(&shared, &headers, chosen) {
         Ok(format) => {
             let token = bearer(&headers).map(str::to_owned);
             // From now on, not from when its task first runs: a drain must not miss it.
-            let counted = (shared.life.hold(), shared.sockets.open());
+            let counted = (shared.life.hold(), shared.sockets.open(), seat);
             upgrade
                 .read_buffer_size(READ_BUFFER_BYTES)
                 .write_buffer_size(WRITE_BUFFER_BYTES)
@@ -45,6 +50,14 @@ pub(crate) async fn upgrade(
                 })
         }
         Err(error) => Problem(error).into_response(),
+    }
+}
+
+/// Somebody who speaks HTTP where a WebSocket is expected.
+fn not_an_upgrade(rejection: &WebSocketUpgradeRejection) -> Error {
+    match rejection {
+        WebSocketUpgradeRejection::MethodNotGet(_) => ErrorCode::MethodNotAllowed.into(),
+        other => Error::invalid("upgrade", format_args!("a WebSocket, version 13: {}", other.body_text())),
     }
 }
 

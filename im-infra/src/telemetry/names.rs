@@ -46,6 +46,8 @@ pub const SLOT_HELD: &str = "im.slot.held";
 
 /// Open WebSocket connections.
 pub const CONNECTIONS: &str = "im.connections";
+/// Open TCP connections of clients, WebSockets among them.
+pub const TCP_CONNECTIONS: &str = "im.tcp.connections";
 /// Frames received.
 pub const FRAMES_IN: &str = "im.frames.in";
 /// Frames queued for clients.

@@ -1,0 +1,199 @@
+//! The command line.
+
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand, value_parser};
+
+use crate::{
+    error::Usage,
+    floors::Floor,
+    measure::Length,
+    target::{Site, TargetName},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  gochat-bench direct                                   start standalone, 100 messages a second, a table of latencies
+  gochat-bench direct --pairs 100 --in-flight 8         as fast as it goes, 8 unanswered for each pair
+  gochat-bench direct --target http://127.0.0.1:8080    load a gateway that runs
+  gochat-bench idle --connections 10000                 what a connection that says nothing costs
+  gochat-bench floors --of standalone                   what the parts alone can do here
+  gochat-bench run --quick                              all of it, and docs/performance.md
+
+`processes` needs Kafka, etcd, Redis and MariaDB: `scripts/infra up DIR && . DIR/env` starts them and says where they are.
+A figure says little without its floors from the same machine and minute: prefer `run`, whose rows are ratios.
+Exit codes: 0 measured, 1 something failed (a message lost, a process that ended), 2 a wrong request.";
+
+/// Loads GoChat and measures it, beside what its parts can do at best on this machine.
+#[derive(Parser)]
+#[command(name = "gochat-bench", version, about, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Pairs of users of whom one writes and one reads: send-to-ack and send-to-delivery.
+    ///
+    /// With --rate (the default, 100 a second over all pairs) messages have intended times, and latency counts from those:
+    /// a server that stalls is charged for everything that should have been sent meanwhile. With --in-flight each pair
+    /// keeps that many messages unanswered and sends as fast as they are acknowledged. The ledger judges every message.
+    Direct(DirectArgs),
+    /// Connections that are logged in and say nothing: private dirty memory of the gateway for each.
+    Idle(IdleArgs),
+    /// What the parts can do alone, one operation after the other: a Kafka hop, a durable insert, a call, an echo.
+    Floors(FloorsArgs),
+    /// Rounds of floors and subject in turn on each target; writes the raw results and the document.
+    Run(RunArgs),
+    /// Writes the document again from raw results.
+    Report(ReportArgs),
+}
+
+/// `direct`.
+#[derive(Args)]
+pub(crate) struct DirectArgs {
+    /// What to load: `standalone`, `processes` (both are started and stopped), or the http:// address of a gateway.
+    #[arg(long, default_value = "standalone")]
+    pub(crate) target: TargetName,
+    /// Pairs of users.
+    #[arg(long, default_value_t = 20, value_parser = value_parser!(u32).range(1..=2_000))]
+    pub(crate) pairs: u32,
+    /// Messages a second over all pairs, at intended times [default: 100].
+    #[arg(long, value_parser = rate, conflicts_with = "in_flight")]
+    pub(crate) rate: Option<f64>,
+    /// Messages that each pair keeps unanswered, instead of a rate.
+    #[arg(long, value_parser = value_parser!(u32).range(1..=256))]
+    pub(crate) in_flight: Option<u32>,
+    #[command(flatten)]
+    pub(crate) length: Length,
+    /// Bytes of text in a message.
+    #[arg(long, default_value_t = 200, value_parser = value_parser!(u32).range(1..=16_000))]
+    pub(crate) payload_bytes: u32,
+    /// Decides the texts and the intended times.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Writes the result there, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) site: Site,
+}
+
+/// `idle`.
+#[derive(Args)]
+pub(crate) struct IdleArgs {
+    /// What to load: `standalone`, `processes` (both are started and stopped), or the http:// address of a gateway.
+    #[arg(long, default_value = "standalone")]
+    pub(crate) target: TargetName,
+    /// Connections, each of a user of its own. One address has no more ports than the most allowed here.
+    #[arg(long, default_value_t = 10_000, value_parser = value_parser!(u32).range(100..=25_000))]
+    pub(crate) connections: u32,
+    /// The gateway's process, where it was not started here.
+    #[arg(long)]
+    pub(crate) pid: Option<u32>,
+    /// Writes the result there, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) site: Site,
+}
+
+/// `floors`.
+#[derive(Args)]
+pub(crate) struct FloorsArgs {
+    /// Whose floors: `standalone` or `processes`.
+    #[arg(long, default_value = "standalone")]
+    pub(crate) of: TargetName,
+    /// Only these, separated by commas.
+    #[arg(long, value_enum, value_delimiter = ',', conflicts_with = "of")]
+    pub(crate) only: Vec<Floor>,
+    /// Operations a second, at intended times.
+    #[arg(long, default_value_t = 100.0, value_parser = rate)]
+    pub(crate) rate: f64,
+    #[command(flatten)]
+    pub(crate) length: Length,
+    /// Bytes of a record, a row, a request, a frame.
+    #[arg(long, default_value_t = 200, value_parser = value_parser!(u32).range(16..=16_000))]
+    pub(crate) payload_bytes: u32,
+    /// Decides the intended times.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Writes the result there, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) site: Site,
+}
+
+/// `run`.
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    /// What to measure, may be repeated [default: standalone and processes].
+    #[arg(long = "target")]
+    pub(crate) targets: Vec<TargetName>,
+    /// Three rounds of short runs: indicative. Without it seven longer ones.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Decides texts, intended times and the resampling of the intervals.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// The folder for raw results.
+    #[arg(long, value_name = "DIR", default_value = "docs/performance")]
+    pub(crate) raw: PathBuf,
+    /// The document.
+    #[arg(long, value_name = "FILE", default_value = "docs/performance.md")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) site: Site,
+}
+
+/// `report`.
+#[derive(Args)]
+pub(crate) struct ReportArgs {
+    /// Raw results of `run`.
+    #[arg(required = true, value_name = "RAW")]
+    pub(crate) raw: Vec<PathBuf>,
+    /// The document.
+    #[arg(long, value_name = "FILE", default_value = "docs/performance.md")]
+    pub(crate) out: PathBuf,
+}
+
+/// A rate that a paced sender can keep.
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if (0.1..=50_000.0).contains(&rate) => Ok(rate),
+        _ => Err("a rate is 0.1 to 50000 a second".to_owned()),
+    }
+}
+
+/// Prints why, and answers with which code to end: 2 for a wrong request, else 1.
+pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
+    let _ = writeln!(io::stderr(), "gochat-bench: {error:#}");
+    if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn contradictory_flags_are_refused() {
+        let parsed = Cli::try_parse_from(["gochat-bench", "direct", "--rate", "10", "--in-flight", "2"]);
+        assert_eq!(parsed.err().map(|error| error.kind()), Some(clap::error::ErrorKind::ArgumentConflict));
+        assert!(Cli::try_parse_from(["gochat-bench", "direct", "--rate", "0"]).is_err());
+        assert!(Cli::try_parse_from(["gochat-bench", "direct", "--target", "nowhere"]).is_err());
+    }
+}

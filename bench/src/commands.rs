@@ -1,0 +1,144 @@
+//! What the commands do.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context as _, bail};
+use im_infra::lifecycle::{Lifecycle, stop_on_signals};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cli::{Cli, Command, DirectArgs, FloorsArgs, IdleArgs, ReportArgs, RunArgs},
+    error::usage,
+    floors::{Floor, FloorPlan, floors_of, measure_floor},
+    load::{DirectPlan, Drive, IdlePlan, check_descriptors, measure_idle},
+    measure::Summary,
+    output::{note, say},
+    report::{direct_table, document, floors_table, idle_table},
+    run::{RunPlan, RunResult, measure, play},
+    target::{Process, TargetName, start},
+};
+
+/// Messages a second unless something else is asked for.
+const RATE: f64 = 100.0;
+
+/// Does what was asked. Ctrl-C ends what is going on and lets it report.
+pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
+    let life = Lifecycle::new();
+    stop_on_signals(&life)?;
+    let stop = life.stopping();
+    match cli.command {
+        Command::Direct(args) => Box::pin(direct(&args, &stop)).await,
+        Command::Idle(args) => Box::pin(idle(&args, &stop)).await,
+        Command::Floors(args) => Box::pin(floors(&args, &stop)).await,
+        Command::Run(args) => Box::pin(run_all(&args, &stop)).await,
+        Command::Report(args) => report(&args),
+    }
+}
+
+async fn direct(args: &DirectArgs, stop: &CancellationToken) -> anyhow::Result<()> {
+    let drive = args.in_flight.map_or(Drive::Rate(args.rate.unwrap_or(RATE)), Drive::InFlight);
+    let (pairs, length, payload_bytes, seed) = (args.pairs, args.length, args.payload_bytes, args.seed);
+    let plan = DirectPlan { pairs, drive, length, payload_bytes, seed };
+    plan.check()?;
+    let system = Box::pin(start(&args.target, &args.site)).await?;
+    note(format_args!("{pairs} pairs at {}, seed {seed}", system.endpoint));
+    let played = Box::pin(play(plan, &system, stop)).await;
+    let stopped = system.stop().await;
+    let (result, _) = played?;
+    say(direct_table(&result));
+    write_if_asked(args.out.as_deref(), &result)?;
+    if let Some(fault) = result.load.fault() {
+        bail!("{fault}");
+    }
+    stopped
+}
+
+async fn idle(args: &IdleArgs, stop: &CancellationToken) -> anyhow::Result<()> {
+    if matches!(args.target, TargetName::Url(_)) != args.pid.is_some() {
+        return Err(usage("--pid is the gateway's process where --target is an address, and only there"));
+    }
+    // Said before anything is started; the gateway's limit is looked at when it runs.
+    check_descriptors(args.connections, std::process::id())?;
+    let system = Box::pin(start(&args.target, &args.site)).await?;
+    let named = args.pid.map(|pid| Process { name: "gateway".to_owned(), pid });
+    let measured = match system.gateway.clone().or(named) {
+        Some(gateway) => {
+            let plan = IdlePlan { connections: args.connections, gateway };
+            Box::pin(measure_idle(&plan, &system.endpoint, stop)).await
+        }
+        None => Err(usage("whose memory? name the gateway's process with --pid")),
+    };
+    let stopped = system.stop().await;
+    let result = measured?;
+    say(idle_table(&result));
+    write_if_asked(args.out.as_deref(), &result)?;
+    stopped
+}
+
+async fn floors(args: &FloorsArgs, stop: &CancellationToken) -> anyhow::Result<()> {
+    if matches!(args.of, TargetName::Url(_)) {
+        return Err(usage("the floors are those of `standalone` or `processes`"));
+    }
+    let chosen = if args.only.is_empty() { floors_of(&args.of, &args.site) } else { args.only.as_slice() };
+    let plan = FloorPlan { rate: args.rate, length: args.length, payload_bytes: args.payload_bytes, seed: args.seed };
+    let mut measured: Vec<(Floor, Summary)> = Vec::new();
+    for floor in chosen.iter().take_while(|_| !stop.is_cancelled()) {
+        note(floor);
+        measured.push((*floor, measure_floor(*floor, &plan, &args.site, stop).await?.summary()));
+    }
+    say(floors_table(&measured));
+    write_if_asked(args.out.as_deref(), &measured)
+}
+
+async fn run_all(args: &RunArgs, stop: &CancellationToken) -> anyhow::Result<()> {
+    let both = [TargetName::Standalone, TargetName::Processes];
+    let targets = if args.targets.is_empty() { &both[..] } else { &args.targets[..] };
+    // What is missing is said before anything takes its time.
+    targets.iter().try_for_each(|target| args.site.check(target))?;
+    let plan = RunPlan::new(args.quick, args.seed);
+    let mut results = Vec::new();
+    for target in targets.iter().take_while(|_| !stop.is_cancelled()) {
+        let result = Box::pin(measure(target, &args.site, plan, stop)).await?;
+        let name = match target {
+            TargetName::Url(_) => "address".to_owned(),
+            TargetName::Standalone | TargetName::Processes => target.to_string(),
+        };
+        let kind = if args.quick { "quick" } else { "full" };
+        write(&args.raw.join(format!("{name}-{kind}.json")), &serde_json::to_string_pretty(&result)?)?;
+        results.push(result);
+    }
+    publish(&results, &args.out)
+}
+
+fn report(args: &ReportArgs) -> anyhow::Result<()> {
+    let mut results = Vec::new();
+    for path in &args.raw {
+        let text =
+            fs::read_to_string(path).map_err(|error| usage(format!("cannot read {}: {error}", path.display())))?;
+        let result: RunResult = serde_json::from_str(&text)
+            .map_err(|error| usage(format!("{} holds no result of this version: {error}", path.display())))?;
+        results.push(result);
+    }
+    publish(&results, &args.out)
+}
+
+fn publish(results: &[RunResult], path: &Path) -> anyhow::Result<()> {
+    write(path, &document(results))?;
+    say(format_args!("written: {}", path.display()));
+    Ok(())
+}
+
+fn write_if_asked(path: Option<&Path>, result: &impl Serialize) -> anyhow::Result<()> {
+    match path {
+        Some(path) => write(path, &serde_json::to_string_pretty(result)?),
+        None => Ok(()),
+    }
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    fs::write(path, format!("{}\n", text.trim_end())).with_context(|| format!("cannot write {}", path.display()))
+}

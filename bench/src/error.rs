@@ -1,0 +1,11 @@
+//! What the caller has to change, told apart from what went wrong.
+
+/// A wrong request: told in one line, exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Usage(String);
+
+/// An error that says what to change.
+pub(crate) fn usage(what: impl Into<String>) -> anyhow::Error {
+    Usage(what.into()).into()
+}

@@ -1,0 +1,93 @@
+//! Which floors there are, and whose.
+
+use std::fmt;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use super::{FloorPlan, call, echo, insert, kafka, log};
+use crate::{
+    measure::Latencies,
+    target::{Site, TargetName},
+};
+
+/// Rows of a batch.
+const BATCH_ROWS: usize = 100;
+
+/// What a part can do alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Floor {
+    /// Produce to consume through rdkafka: acks=all, linger 0.
+    KafkaHop,
+    /// The same twice, as in through one topic and out through another.
+    KafkaTwoHops,
+    /// One durable insert into MariaDB.
+    MariadbInsert,
+    /// One durable insert of 100 rows into MariaDB.
+    MariadbBatch,
+    /// A gRPC unary call over loopback.
+    Call,
+    /// A frame to a bare WebSocket server and back.
+    Echo,
+    /// Append to read through the embedded log.
+    LogHop,
+    /// The same twice.
+    LogTwoHops,
+    /// One durable insert into SQLite (synchronous=FULL).
+    SqliteInsert,
+    /// One durable insert of 100 rows into SQLite.
+    SqliteBatch,
+}
+
+impl fmt::Display for Floor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::KafkaHop => "Kafka, one hop",
+            Self::KafkaTwoHops => "Kafka, two hops",
+            Self::MariadbInsert => "MariaDB, one row",
+            Self::MariadbBatch => "MariaDB, 100 rows",
+            Self::Call => "gRPC call",
+            Self::Echo => "WebSocket echo",
+            Self::LogHop => "embedded log, one hop",
+            Self::LogTwoHops => "embedded log, two hops",
+            Self::SqliteInsert => "SQLite, one row",
+            Self::SqliteBatch => "SQLite, 100 rows",
+        })
+    }
+}
+
+/// The floors beneath a target. One that only has an address stands on whatever infrastructure is named, else on none.
+pub(crate) fn floors_of(target: &TargetName, site: &Site) -> &'static [Floor] {
+    const OF_PROCESSES: [Floor; 6] =
+        [Floor::KafkaHop, Floor::KafkaTwoHops, Floor::MariadbInsert, Floor::MariadbBatch, Floor::Call, Floor::Echo];
+    const OF_STANDALONE: [Floor; 5] =
+        [Floor::LogHop, Floor::LogTwoHops, Floor::SqliteInsert, Floor::SqliteBatch, Floor::Echo];
+    match target {
+        TargetName::Processes => &OF_PROCESSES,
+        TargetName::Url(_) if site.has_infrastructure() => &OF_PROCESSES,
+        TargetName::Url(_) | TargetName::Standalone => &OF_STANDALONE,
+    }
+}
+
+/// Measures one of them.
+pub(crate) async fn measure_floor(
+    floor: Floor,
+    plan: &FloorPlan,
+    site: &Site,
+    stop: &CancellationToken,
+) -> anyhow::Result<Latencies> {
+    match floor {
+        Floor::KafkaHop => Box::pin(kafka::measure(site.kafka()?, 1, plan, stop)).await,
+        Floor::KafkaTwoHops => Box::pin(kafka::measure(site.kafka()?, 2, plan, stop)).await,
+        Floor::MariadbInsert => Box::pin(insert::into_mariadb(site.mariadb()?, 1, plan, stop)).await,
+        Floor::MariadbBatch => Box::pin(insert::into_mariadb(site.mariadb()?, BATCH_ROWS, plan, stop)).await,
+        Floor::Call => Box::pin(call::measure(plan, stop)).await,
+        Floor::Echo => Box::pin(echo::measure(plan, stop)).await,
+        Floor::LogHop => Box::pin(log::measure(site, 1, plan, stop)).await,
+        Floor::LogTwoHops => Box::pin(log::measure(site, 2, plan, stop)).await,
+        Floor::SqliteInsert => Box::pin(insert::into_sqlite(site, 1, plan, stop)).await,
+        Floor::SqliteBatch => Box::pin(insert::into_sqlite(site, BATCH_ROWS, plan, stop)).await,
+    }
+}

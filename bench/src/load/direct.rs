@@ -1,0 +1,244 @@
+//! Direct conversations: made, played, judged.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use im_bench::ledger::Event;
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    account::Accounts,
+    client::Socket,
+    pace::{Pacer, Schedule},
+    pair::{Cue, End, Pair, Seen},
+    verdict::{Verdict, judge},
+};
+use crate::{
+    error::usage,
+    measure::{Latencies, Length, Plateau, Summary, Window},
+    target::Endpoint,
+};
+
+/// Messages of one run: the ledger keeps all of them in memory.
+const MESSAGES_MAX: u32 = 1_000_000;
+/// Handshakes at the same time.
+const AT_ONCE: usize = 8;
+
+/// What makes a pair send.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Drive {
+    /// So many messages a second over all pairs, at intended times.
+    Rate(f64),
+    /// So many unanswered messages of each pair.
+    InFlight(u32),
+}
+
+/// A load of pairs.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct DirectPlan {
+    pub(crate) pairs: u32,
+    pub(crate) drive: Drive,
+    pub(crate) length: Length,
+    pub(crate) payload_bytes: u32,
+    pub(crate) seed: u64,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct DirectResult {
+    pub(crate) plan: DirectPlan,
+    /// Ctrl-C came before the end.
+    pub(crate) interrupted: bool,
+    /// Seconds that counted.
+    pub(crate) seconds: f64,
+    pub(crate) sent: u64,
+    /// Within the seconds that counted.
+    pub(crate) acknowledged: u64,
+    pub(crate) messages_per_second: f64,
+    /// Messages without an answer, or acknowledged and not delivered, 15 s after the last one was sent.
+    pub(crate) unfinished: u64,
+    /// By code.
+    pub(crate) refused: BTreeMap<String, u64>,
+    /// Connections that ended before their time, with the reason.
+    pub(crate) broken: Vec<String>,
+    pub(crate) ack: Summary,
+    pub(crate) delivery: Summary,
+    pub(crate) ack_plateaus: Vec<Plateau>,
+    pub(crate) delivery_plateaus: Vec<Plateau>,
+    pub(crate) ledger: Verdict,
+}
+
+/// The result with every latency, for those who put several runs together.
+pub(crate) struct Played {
+    pub(crate) result: DirectResult,
+    pub(crate) ack: Latencies,
+    pub(crate) delivery: Latencies,
+}
+
+/// Pairs that are connected and wait for the start.
+pub(crate) struct Direct {
+    plan: DirectPlan,
+    accounts: Accounts,
+    pairs: Vec<Pair>,
+}
+
+impl Direct {
+    /// Makes the users and connects them.
+    pub(crate) async fn prepare(plan: DirectPlan, endpoint: &Endpoint) -> anyhow::Result<Self> {
+        let accounts = Accounts::of(endpoint);
+        let guests = accounts.guests(plan.pairs as usize * 2).await?;
+        let opening = stream::iter(&guests).map(|guest| Socket::open(endpoint, guest)).buffered(AT_ONCE);
+        let sockets: Vec<Socket> = opening.try_collect().await?;
+        let ends = guests.iter().cloned().zip(sockets).zip(0..);
+        let mut ends = ends.map(|((guest, socket), client)| End { socket, guest, client });
+        let mut random = fastrand::Rng::with_seed(plan.seed);
+        let run = uuid::Uuid::new_v4().simple().to_string();
+        let mut pairs = Vec::new();
+        while let (Some(writer), Some(reader)) = (ends.next(), ends.next()) {
+            let (low, high) = (writer.guest.user.min(reader.guest.user), writer.guest.user.max(reader.guest.user));
+            let body = (0..plan.payload_bytes).map(|_| random.alphanumeric()).collect();
+            pairs.push(Pair {
+                writer,
+                reader,
+                conversation: format!("d:{low}:{high}"),
+                run: run[..12].to_owned(),
+                body,
+            });
+        }
+        Ok(Self { plan, accounts, pairs })
+    }
+
+    /// Plays a window that has just started, and has the ledger judge it.
+    pub(crate) async fn play(self, window: Window, stop: &CancellationToken) -> anyhow::Result<Played> {
+        let Self { plan, accounts, pairs } = self;
+        let mut lanes = Vec::new();
+        let mut pacer = None;
+        if let Drive::Rate(rate) = plan.drive {
+            let (started, times) = Pacer::start(Schedule::new(rate, plan.seed), window, pairs.len(), stop)?;
+            (pacer, lanes) = (Some(started), times);
+        }
+        let mut lanes = lanes.into_iter();
+        let mut playing = JoinSet::new();
+        for pair in pairs {
+            let cue = match (plan.drive, lanes.next()) {
+                (Drive::InFlight(unanswered), _) => Cue::InFlight {
+                    unanswered: unanswered as usize,
+                    messages_max: (MESSAGES_MAX / plan.pairs) as usize,
+                },
+                (Drive::Rate(_), Some(times)) => Cue::Times(times),
+                (Drive::Rate(_), None) => break,
+            };
+            playing.spawn(pair.play(window.started, window, cue, stop.clone()));
+        }
+        let mut seen = Vec::new();
+        while let Some(pair) = playing.join_next().await {
+            seen.push(pair.context("a pair panicked")?);
+        }
+        drop(pacer);
+        // Interrupted, or out of messages: what was measured is what lies before.
+        let cut = stop.is_cancelled() || matches!(plan.drive, Drive::InFlight(_));
+        let ended = if cut { last_answer(&seen, window.started).clamp(window.from, window.to) } else { window.to };
+        let ledger = judge(&accounts, &mut seen).await?;
+        Ok(put_together(plan, &seen, (window, ended), (stop.is_cancelled(), ledger)))
+    }
+}
+
+impl DirectPlan {
+    /// Whether the ledger has room for it.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        let seconds = self.length.seconds + self.length.warm_up_seconds;
+        match self.drive {
+            Drive::Rate(rate) if rate * seconds as f64 > f64::from(MESSAGES_MAX) => Err(usage(format!(
+                "{rate} messages a second for {seconds} s are more than the {MESSAGES_MAX} that the ledger keeps: take fewer --seconds"
+            ))),
+            Drive::Rate(_) | Drive::InFlight(_) => Ok(()),
+        }
+    }
+}
+
+/// When the last acknowledgement came.
+fn last_answer(seen: &[Seen], started: Instant) -> Instant {
+    let times = seen.iter().flat_map(|pair| &pair.events).map(|event| match event {
+        Event::Stored { at_us, .. } => *at_us,
+        _ => 0,
+    });
+    started + Duration::from_micros(times.max().unwrap_or_default())
+}
+
+fn put_together(
+    plan: DirectPlan,
+    seen: &[Seen],
+    (window, ended): (Window, Instant),
+    (interrupted, ledger): (bool, Verdict),
+) -> Played {
+    let (mut ack, mut delivery) = (Latencies::default(), Latencies::default());
+    let mut refused = BTreeMap::new();
+    for pair in seen {
+        pair.ack_us.iter().for_each(|&us| ack.record_us(us));
+        pair.delivery_us.iter().for_each(|&us| delivery.record_us(us));
+        for (code, count) in &pair.refused {
+            *refused.entry(code.clone()).or_default() += count;
+        }
+    }
+    let seconds = ended.duration_since(window.from).as_secs_f64();
+    let total = |count: fn(&Seen) -> u64| seen.iter().map(count).sum::<u64>();
+    let acknowledged = total(|pair| pair.acknowledged_in_window);
+    let result = DirectResult {
+        plan,
+        interrupted,
+        seconds,
+        sent: total(|pair| pair.sent),
+        acknowledged,
+        messages_per_second: if seconds > 0.0 { acknowledged as f64 / seconds } else { 0.0 },
+        unfinished: total(|pair| pair.unfinished),
+        refused,
+        broken: seen.iter().filter_map(|pair| pair.broken.clone()).collect(),
+        ack: ack.summary(),
+        delivery: delivery.summary(),
+        ack_plateaus: ack.plateaus(),
+        delivery_plateaus: delivery.plateaus(),
+        ledger,
+    };
+    Played { result, ack, delivery }
+}
+
+impl DirectResult {
+    /// Whether something happened that must not.
+    pub(crate) fn fault(&self) -> Option<String> {
+        if self.ledger.violations > 0 {
+            return Some(format!(
+                "the ledger found {} violations: {}",
+                self.ledger.violations,
+                self.ledger.told.join("; ")
+            ));
+        }
+        if let Some(first) = self.broken.first() {
+            return Some(format!("{} connections ended before their time, the first: {first}", self.broken.len()));
+        }
+        if self.unfinished > 0 {
+            return Some(format!("{} messages were not answered or not delivered", self.unfinished));
+        }
+        (self.acknowledged == 0 && !self.interrupted)
+            .then(|| format!("nothing was acknowledged; refused: {:?}", self.refused))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_load_that_does_not_fit_into_memory_is_refused() {
+        let length = Length { seconds: 600, warm_up_seconds: 0 };
+        let plan = |rate| DirectPlan { pairs: 1, drive: Drive::Rate(rate), length, payload_bytes: 1, seed: 1 };
+        assert!(plan(1_000.0).check().is_ok());
+        assert!(plan(50_000.0).check().is_err());
+    }
+}

@@ -1,0 +1,17 @@
+//! Measures: latencies, memory, CPU, how quiet the machine is, and how far a figure may be trusted.
+
+mod bootstrap;
+mod calibrate;
+mod cpu;
+mod histogram;
+mod machine;
+mod memory;
+mod window;
+
+pub(crate) use bootstrap::{Interval, interval, median};
+pub(crate) use calibrate::{Calibration, Quiet, calibrate};
+pub(crate) use cpu::{CpuUse, cpu_over};
+pub(crate) use histogram::{Latencies, Plateau, Summary};
+pub(crate) use machine::Machine;
+pub(crate) use memory::{private_dirty_bytes, slope};
+pub(crate) use window::{Length, Window};

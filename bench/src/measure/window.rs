@@ -1,0 +1,39 @@
+//! Which part of a run counts.
+
+use std::time::{Duration, Instant};
+
+use clap::{Args, value_parser};
+use serde::{Deserialize, Serialize};
+
+/// How long something is measured.
+#[derive(Args, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Length {
+    /// Seconds that count.
+    #[arg(long, default_value_t = 10, value_parser = value_parser!(u64).range(1..=600))]
+    pub(crate) seconds: u64,
+    /// Seconds before those, of the same load, that are cut off.
+    #[arg(long, default_value_t = 2, value_parser = value_parser!(u64).range(0..=120))]
+    pub(crate) warm_up_seconds: u64,
+}
+
+/// The part of a run that counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    pub(crate) started: Instant,
+    pub(crate) from: Instant,
+    pub(crate) to: Instant,
+}
+
+impl Window {
+    /// A run that starts now.
+    pub(crate) fn starting_now(length: Length) -> Self {
+        let started = Instant::now();
+        let from = started + Duration::from_secs(length.warm_up_seconds);
+        Self { started, from, to: from + Duration::from_secs(length.seconds) }
+    }
+
+    /// Whether what happened then counts.
+    pub(crate) fn holds(&self, at: Instant) -> bool {
+        self.from <= at && at < self.to
+    }
+}

@@ -1,0 +1,10 @@
+//! What is told: tables for a terminal, and the document.
+
+mod compare;
+mod document;
+mod peers;
+mod rows;
+mod text;
+
+pub(crate) use document::document;
+pub(crate) use text::{direct_table, floors_table, idle_table};

@@ -1,0 +1,90 @@
+//! Tables for a terminal.
+
+use crate::{
+    floors::Floor,
+    load::IdleResult,
+    measure::{Plateau, Summary},
+    run::LoadResult,
+};
+
+/// What a load did.
+pub(crate) fn direct_table(result: &LoadResult) -> String {
+    let load = &result.load;
+    let mut lines = vec![
+        format!(
+            "{} messages acknowledged in {:.1} s: {:.0}/s{}",
+            load.acknowledged,
+            load.seconds,
+            load.messages_per_second,
+            if load.interrupted { " (interrupted)" } else { "" }
+        ),
+        heading(),
+        line("send to ack", &load.ack),
+        line("send to delivery", &load.delivery),
+        plateaus("ack", &load.ack_plateaus),
+        plateaus("delivery", &load.delivery_plateaus),
+    ];
+    if !load.refused.is_empty() {
+        let refused: Vec<String> = load.refused.iter().map(|(code, count)| format!("{count} {code}")).collect();
+        lines.push(format!("refused: {}", refused.join(", ")));
+    }
+    let cpu: Vec<String> = result.cpu_us_per_message().map(|(process, us)| format!("{process} {us:.0} us")).collect();
+    if !cpu.is_empty() {
+        lines.push(format!("CPU a message: {}", cpu.join(", ")));
+    }
+    let ledger = &load.ledger;
+    lines.push(format!(
+        "ledger: {} sent, {} acknowledged, {} unknown, {} in the readers' history, {} pushes ({} due and judged), {} violations",
+        ledger.sent, ledger.acknowledged, ledger.unknown, ledger.entries, ledger.pushes, ledger.pushes_due, ledger.violations
+    ));
+    lines.join("\n")
+}
+
+/// What the floors took.
+pub(crate) fn floors_table(floors: &[(Floor, Summary)]) -> String {
+    let rows = floors.iter().map(|(floor, summary)| line(&floor.to_string(), summary));
+    std::iter::once(heading()).chain(rows).collect::<Vec<_>>().join("\n")
+}
+
+/// What idle connections took.
+pub(crate) fn idle_table(idle: &IdleResult) -> String {
+    let readings =
+        idle.readings.iter().map(|(connections, bytes)| format!("{connections:>12} {:>12} KiB", bytes / 1_024));
+    let head = format!("{:>12} {:>16}", "connections", "private dirty");
+    let slope = format!("{:.0} bytes of {} for each connection", idle.bytes_per_connection, idle.process);
+    std::iter::once(head).chain(readings).chain([slope]).collect::<Vec<_>>().join("\n")
+}
+
+fn heading() -> String {
+    format!(
+        "{:<24}{:>9}{:>11}{:>11}{:>11}{:>11}{:>11}",
+        "", "count", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms"
+    )
+}
+
+fn line(name: &str, summary: &Summary) -> String {
+    let times = [summary.p50_us, summary.p90_us, summary.p99_us, summary.p999_us, summary.max_us];
+    let times: String = times.iter().map(|us| format!("{:>11.3}", *us as f64 / 1_000.0)).collect();
+    format!("{name:<24}{:>9}{times}", summary.count)
+}
+
+fn plateaus(name: &str, plateaus: &[Plateau]) -> String {
+    let shares: Vec<String> =
+        plateaus.iter().map(|plateau| format!("{:.2} % at {} ms", plateau.share * 100.0, plateau.at_ms)).collect();
+    format!("{name}, fullest 10 ms: {}", shares.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stand_under_their_heads() {
+        let summary =
+            Summary { count: 9, p50_us: 1_234, p90_us: 2_000, p99_us: 3_000, p999_us: 4_000, max_us: 60_000_000 };
+        let text = floors_table(&[(Floor::Echo, summary)]);
+        let lengths: Vec<usize> = text.lines().map(str::len).collect();
+        assert_eq!(lengths[0], lengths[1], "{text}");
+        assert!(text.contains("1.234") && text.contains("60000.000") && text.contains("WebSocket echo"), "{text}");
+    }
+}

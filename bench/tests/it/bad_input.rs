@@ -1,0 +1,61 @@
+//! A wrong request is told in one line, with exit code 2.
+
+use tokio::process::Command;
+
+use super::bench::{command, run};
+
+#[tokio::test]
+async fn a_wrong_request_is_told_in_one_line_with_exit_code_2() {
+    let cases: [(&[&str], &str); 7] = [
+        (&["direct", "--target", "http://127.0.0.1:1"], "nothing listens at 127.0.0.1:1"),
+        (&["direct", "--target", "http://192.0.2.1:80"], "--allow-remote"),
+        (&["direct", "--rate", "50000", "--seconds", "600"], "--seconds"),
+        (&["direct", "--gochat", "/nowhere/gochat"], "--gochat"),
+        (&["direct", "--gochat", "/bin/true"], "is not gochat"),
+        (&["idle", "--target", "http://127.0.0.1:1"], "--pid"),
+        (&["report", "/nowhere/raw.json"], "/nowhere/raw.json"),
+    ];
+    for (arguments, part) in cases {
+        let said = run(&mut command(arguments)).await;
+        assert_eq!(said.code, Some(2), "{arguments:?}: {}", said.errors);
+        let last = said.errors.lines().filter(|line| line.starts_with("gochat-bench: ")).collect::<Vec<_>>();
+        assert!(last.len() == 1 && last[0].contains(part), "{arguments:?}: {}", said.errors);
+    }
+}
+
+#[tokio::test]
+async fn contradictory_flags_are_refused() {
+    let said = run(&mut command(&["direct", "--rate", "10", "--in-flight", "2"])).await;
+    assert_eq!(said.code, Some(2));
+    assert!(said.errors.contains("cannot be used with"), "{}", said.errors);
+}
+
+#[tokio::test]
+async fn processes_without_infrastructure_name_the_command_that_starts_it() {
+    let mut without = command(&["run", "--target", "processes"]);
+    for variable in ["GOCHAT_TEST_KAFKA", "GOCHAT_TEST_ETCD", "GOCHAT_TEST_REDIS", "GOCHAT_TEST_MARIADB"] {
+        without.env_remove(variable);
+    }
+    let said = run(&mut without).await;
+    assert_eq!(said.code, Some(2));
+    assert!(said.errors.contains("scripts/infra up"), "{}", said.errors);
+}
+
+#[tokio::test]
+async fn too_few_descriptors_are_told_with_how_many_would_do() {
+    let bench = env!("CARGO_BIN_EXE_gochat-bench");
+    let mut few = Command::new("bash");
+    few.args(["-c", "ulimit -n 300 && exec \"$0\" idle --connections 10000", bench]);
+    let said = run(&mut few).await;
+    assert_eq!(said.code, Some(2), "{}", said.errors);
+    assert!(said.errors.contains("10200") && said.errors.contains("--connections 100"), "{}", said.errors);
+}
+
+#[tokio::test]
+async fn help_teaches() {
+    let said = run(&mut command(&["--help"])).await;
+    assert_eq!(said.code, Some(0));
+    for part in ["Examples:", "direct", "idle", "floors", "run", "report", "Exit codes"] {
+        assert!(said.out.contains(part), "{part} not in {}", said.out);
+    }
+}

@@ -1,0 +1,174 @@
+//! Takes TCP connections in: bounded in number, with a time for every request's head, ended in order when the gateway stops.
+//! HTTP/1.1 alone is spoken here: HTTP/2 ends where TLS ends.
+
+use std::{convert::Infallible, future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::ConnectInfo,
+    response::{IntoResponse as _, Response},
+};
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use im_infra::lifecycle::Lifecycle;
+use proto::{Error, ErrorCode};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tokio_util::task::TaskTracker;
+use tower::Service as _;
+
+use crate::{config::HttpOptions, error::Problem, metrics::Metrics};
+
+/// The wait after the system gave no connection, as when it is out of descriptors.
+const ACCEPT_RETRY_MS: u64 = 500;
+/// Connections past the bound that are told so at once; others are closed without a word.
+const REFUSALS_MAX: usize = 256;
+/// How long one of them may take to ask and to listen.
+const REFUSAL_LIMIT_MS: u64 = 1_000;
+/// When to come again if there is no room.
+const RETRY_AFTER_MS: u64 = 5_000;
+/// How long a connection without a request may take for the last bytes of its answer when the gateway stops.
+const LAST_BYTES_MS: u64 = 1_000;
+
+/// A place among the connections, in the extensions of every request. It is free again when the last clone is dropped: a
+/// WebSocket keeps that of the connection it was, so descriptors are bounded by one number.
+#[derive(Clone)]
+pub(crate) struct Seat {
+    _taken: Arc<Taken>,
+}
+
+struct Taken {
+    _permit: OwnedSemaphorePermit,
+    metrics: Arc<Metrics>,
+}
+
+impl Seat {
+    fn take(permit: OwnedSemaphorePermit, metrics: Arc<Metrics>) -> Self {
+        metrics.tcp_connections.add(1, &[]);
+        Self { _taken: Arc::new(Taken { _permit: permit, metrics }) }
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.metrics.tcp_connections.add(-1, &[]);
+    }
+}
+
+/// Serves a router to whoever connects.
+pub(crate) struct Listener {
+    router: Router,
+    http: http1::Builder,
+    seats: Arc<Semaphore>,
+    refusals: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
+    life: Lifecycle,
+}
+
+impl Listener {
+    /// One that has not begun. Its connections are tasks of `life`.
+    pub(crate) fn new(router: Router, options: &HttpOptions, metrics: Arc<Metrics>, life: Lifecycle) -> Self {
+        let mut http = http1::Builder::new();
+        // Hyper starts this time when it waits for a head: it ends half a head, a silent connection, and one that was kept
+        // alive for nothing.
+        http.timer(TokioTimer::new()).header_read_timeout(Duration::from_millis(options.header_timeout_ms));
+        Self {
+            router,
+            http,
+            seats: Arc::new(Semaphore::new(options.connections_max)),
+            refusals: Arc::new(Semaphore::new(REFUSALS_MAX)),
+            metrics,
+            life,
+        }
+    }
+
+    /// Accepts until the gateway stops; connections that are there then end by themselves.
+    pub(crate) async fn accept(self, socket: TcpListener) {
+        let stopping = self.life.stopping();
+        let listener = Arc::new(self);
+        loop {
+            let accepted = tokio::select! {
+                () = stopping.cancelled() => return,
+                accepted = socket.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => listener.admit(stream, peer),
+                Err(error) if ended_by_the_client(&error) => {}
+                Err(error) => {
+                    tracing::error!(%error, "no connection can be accepted, trying again");
+                    tokio::select! {
+                        () = stopping.cancelled() => return,
+                        () = tokio::time::sleep(Duration::from_millis(ACCEPT_RETRY_MS)) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        // A frame is written whole: waiting for company would only delay it. One that fails is gone already.
+        let _ = stream.set_nodelay(true);
+        let listener = self.clone();
+        if let Ok(permit) = self.seats.clone().try_acquire_owned() {
+            let seat = Seat::take(permit, self.metrics.clone());
+            self.life.spawn_detached("connection", listener.serve(stream, peer, seat));
+            return;
+        }
+        self.metrics.refused(ErrorCode::Overloaded);
+        if let Ok(turn) = self.refusals.clone().try_acquire_owned() {
+            self.life.spawn_detached("refusal", listener.refuse(stream, turn));
+        }
+    }
+
+    /// One connection, until it ends or becomes a WebSocket, which is a task of its own.
+    async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, seat: Seat) {
+        let requests = TaskTracker::new();
+        let (router, begun) = (self.router.clone(), requests.clone());
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(seat.clone());
+            begun.track_future(router.clone().call(request))
+        });
+        let mut connection = pin!(self.http.serve_connection(TokioIo::new(stream), service).with_upgrades());
+        let stopping = self.life.stopping();
+        tokio::select! {
+            // How it ended is between hyper and the client: a head that came too late, a connection that broke.
+            _ = connection.as_mut() => return,
+            () = stopping.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        loop {
+            let idle = requests.is_empty();
+            tokio::select! {
+                _ = connection.as_mut() => return,
+                () = tokio::time::sleep(Duration::from_millis(LAST_BYTES_MS)) => {}
+            }
+            // What is being answered is waited for; half a head, or an answer that nobody takes, is not.
+            if idle && requests.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Answers the first request of a connection that found no place.
+    async fn refuse(self: Arc<Self>, stream: TcpStream, turn: OwnedSemaphorePermit) {
+        let mut http = self.http.clone();
+        http.keep_alive(false);
+        let service = service_fn(|_: Request<Incoming>| future::ready(Ok::<_, Infallible>(overloaded())));
+        let connection = http.serve_connection(TokioIo::new(stream), service);
+        let _ = tokio::time::timeout(Duration::from_millis(REFUSAL_LIMIT_MS), connection).await;
+        drop(turn);
+    }
+}
+
+fn overloaded() -> Response {
+    let error = Error::new(ErrorCode::Overloaded).with("limit", "connections").retry_after_ms(RETRY_AFTER_MS);
+    Problem(error).into_response()
+}
+
+/// Whether it was gone before it was accepted.
+fn ended_by_the_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
