@@ -48,6 +48,18 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: MigrateCommand,
     },
+    /// Looks after the epoch by which clients tell one store from another.
+    StoreEpoch {
+        #[command(subcommand)]
+        command: StoreEpochCommand,
+    },
+}
+
+/// Looks after the epoch by which clients tell one store from another.
+#[derive(Clone, Copy, Subcommand)]
+pub(crate) enum StoreEpochCommand {
+    /// Gives the store another: after a restore from a backup, so that clients drop what was lost.
+    Renew,
 }
 
 /// Looks at the configuration.

@@ -1,11 +1,21 @@
 //! Puts im-repo together.
 
-use im_infra::{clock::Clock, database::Database, telemetry::Telemetry};
+use std::sync::Arc;
+
+use im_infra::{clock::Clock, database::Database, lifecycle::Lifecycle, telemetry::Telemetry};
 use sea_orm::DbErr;
 use sea_orm_migration::MigratorTrait as _;
 use tonic::service::Routes;
 
-use crate::{RepoOptions, metrics::Metrics, migration::Migrator, rpc, store::Store};
+use crate::{
+    RepoOptions,
+    cache::{Cache, CacheAside},
+    metrics::Metrics,
+    migration::Migrator,
+    rpc,
+    store::{Store, store_epoch},
+    upkeep,
+};
 
 /// im-repo could not start.
 #[derive(Debug, thiserror::Error)]
@@ -26,15 +36,18 @@ pub struct Repo {
     database: Database,
     store: Store,
     epoch: String,
+    options: RepoOptions,
 }
 
 impl Repo {
-    /// Connects and checks the schema. `epoch_if_new` becomes the epoch of a store that has none.
+    /// Connects and checks the schema. The cache is shared with every process that writes to the same database, or there is
+    /// none. `epoch_if_new` becomes the epoch of a store that has none.
     ///
     /// # Errors
     /// If the database is out of reach or its schema too old.
     pub async fn start(
         options: &RepoOptions,
+        cache: Arc<dyn Cache>,
         clock: Clock,
         telemetry: &Telemetry,
         epoch_if_new: &str,
@@ -50,9 +63,16 @@ impl Repo {
         } else {
             tracing::warn!(version = durability.version, settings = ?durability.settings, "the database may lose commits in a power cut");
         }
-        let store = Store::new(database.clone(), clock, Metrics::new(telemetry));
-        let epoch = store.epoch(epoch_if_new).await?;
-        Ok(Self { database, store, epoch })
+        let epoch = store_epoch::epoch(&database, epoch_if_new).await?;
+        let metrics = Arc::new(Metrics::new(telemetry));
+        let aside = CacheAside::new(cache, epoch.clone(), options.cache.clone(), metrics.clone());
+        let store = Store::new(database.clone(), clock, metrics, aside);
+        Ok(Self { database, store, epoch, options: options.clone() })
+    }
+
+    /// Warms the cache up, and prunes from time to time, until the part of the process that is `life` stops.
+    pub fn keep_up(&self, life: &Lifecycle) {
+        upkeep::start(&self.store, &self.options, life);
     }
 
     /// Its gRPC services.
@@ -79,6 +99,15 @@ pub async fn missing_migrations(options: &RepoOptions) -> Result<Vec<String>, Re
     let database = Database::connect(&options.database).await?;
     let missing = Migrator::get_pending_migrations(database.writer()).await?;
     Ok(missing.iter().map(|migration| migration.name().to_owned()).collect())
+}
+
+/// Gives the store another epoch: after a restore from a backup, so that clients drop what the backup does not hold.
+///
+/// # Errors
+/// If the database is out of reach or refuses.
+pub async fn renew_epoch(options: &RepoOptions, fresh: &str) -> Result<(), RepoError> {
+    let database = Database::connect(&options.database).await?;
+    Ok(store_epoch::renew(&database, fresh).await?)
 }
 
 /// Brings the schema up to date.

@@ -6,12 +6,27 @@ use im_infra::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::cache::CacheOptions;
+
+const DAY_MS: i64 = 86_400_000;
+
 /// im-repo.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RepoOptions {
     /// The database.
     pub database: DatabaseOptions,
+    /// The cache.
+    pub cache: CacheOptions,
+    /// How long the rejection of a command is kept: longer than `im.upstream` keeps the command.
+    pub rejections_kept_ms: i64,
+}
+
+impl RepoOptions {
+    /// The defaults, for that database.
+    pub fn new(database: DatabaseOptions) -> Self {
+        Self { database, cache: CacheOptions::default(), rejections_kept_ms: 8 * DAY_MS }
+    }
 }
 
 impl Check for RepoOptions {
@@ -27,5 +42,7 @@ impl Check for RepoOptions {
         );
         report.range("repo.database.connections_max", self.database.connections_max, 1..=1_000);
         report.range("repo.database.acquire_timeout_ms", self.database.acquire_timeout_ms, 10..=60_000);
+        report.range("repo.rejections_kept_ms", self.rejections_kept_ms, DAY_MS / 24..=3_650 * DAY_MS);
+        self.cache.check(report);
     }
 }

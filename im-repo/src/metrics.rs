@@ -7,26 +7,69 @@ use opentelemetry::{
 };
 use proto::repo::{AppendOutcome, append_outcome::Outcome};
 
-/// Counts what happens to appends.
+/// Things read from the database because the cache did not know them, by kind: one for all that wait for it.
+pub const CACHE_READS: &str = "im.cache.reads";
+/// Fills by kind and result: kept, discarded (a change came between), error.
+pub const CACHE_FILLS: &str = "im.cache.fills";
+/// Calls that the cache did not answer, by kind of call: get, fill, change.
+pub const CACHE_FAILURES: &str = "im.cache.failures";
+/// Rows that were too old to be kept, by kind: rejection, conversation.
+pub const PRUNED: &str = "im.repo.pruned";
+
+/// Counts what happens to appends and in the cache. The hit ratio is (hit + negative) / all of `im.cache.lookups`, whose
+/// results are hit, negative, miss, error.
 pub struct Metrics {
     outcomes: Counter<u64>,
     duration: Histogram<f64>,
     bisections: Counter<u64>,
+    cache_lookups: Counter<u64>,
+    cache_reads: Counter<u64>,
+    cache_fills: Counter<u64>,
+    cache_failures: Counter<u64>,
+    pruned: Counter<u64>,
 }
 
 impl Metrics {
     /// Makes them.
     pub fn new(telemetry: &Telemetry) -> Self {
         let meter = telemetry.meter();
+        let counter = |name| meter.u64_counter(name).build();
         Self {
-            outcomes: meter.u64_counter(names::APPEND_OUTCOMES).build(),
+            outcomes: counter(names::APPEND_OUTCOMES),
             duration: meter
                 .f64_histogram(names::APPEND_DURATION)
                 .with_unit("s")
                 .with_boundaries(names::SECONDS.to_vec())
                 .build(),
-            bisections: meter.u64_counter(names::APPEND_BISECTIONS).build(),
+            bisections: counter(names::APPEND_BISECTIONS),
+            cache_lookups: counter(names::CACHE_LOOKUPS),
+            cache_reads: counter(CACHE_READS),
+            cache_fills: counter(CACHE_FILLS),
+            cache_failures: counter(CACHE_FAILURES),
+            pruned: counter(PRUNED),
         }
+    }
+
+    pub(crate) fn looked_up(&self, kind: &'static str, result: &'static str, count: usize) {
+        let labels = [KeyValue::new(names::KIND, kind), KeyValue::new(names::RESULT, result)];
+        self.cache_lookups.add(count as u64, &labels);
+    }
+
+    pub(crate) fn cache_read(&self, kind: &'static str, count: usize) {
+        self.cache_reads.add(count as u64, &[KeyValue::new(names::KIND, kind)]);
+    }
+
+    pub(crate) fn cache_filled(&self, kind: &'static str, result: &'static str, count: usize) {
+        let labels = [KeyValue::new(names::KIND, kind), KeyValue::new(names::RESULT, result)];
+        self.cache_fills.add(count as u64, &labels);
+    }
+
+    pub(crate) fn cache_failed(&self, call: &'static str) {
+        self.cache_failures.add(1, &[KeyValue::new(names::KIND, call)]);
+    }
+
+    pub(crate) fn pruned(&self, kind: &'static str, count: u64) {
+        self.pruned.add(count, &[KeyValue::new(names::KIND, kind)]);
     }
 
     pub(crate) fn appended(&self, seconds: f64) {

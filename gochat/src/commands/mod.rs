@@ -6,6 +6,7 @@ mod migrate;
 mod process;
 mod services;
 mod standalone;
+mod store_epoch;
 
 use crate::{
     cli::{Cli, Command},
@@ -23,5 +24,6 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Config { command } => config::run(command, cli.config),
         Command::DeadLetters { command } => dead_letters::run(command, Config::load(cli.config)?).await,
         Command::Migrate { command } => migrate::run(command, Config::load(cli.config)?).await,
+        Command::StoreEpoch { command } => store_epoch::run(command, Config::load(cli.config)?).await,
     }
 }

@@ -13,7 +13,7 @@ use im_infra::{
     session_store::RedisSessionStore,
 };
 use im_logic::{Logic, LogicParts};
-use im_repo::Repo;
+use im_repo::{Repo, cache::RedisCache};
 use im_task::{Task, TaskParts};
 use tonic::service::Routes;
 
@@ -85,8 +85,11 @@ impl Service {
 pub(super) async fn repo(config: Config) -> anyhow::Result<()> {
     let service = Box::pin(Service::start(ServiceName::Repo, config)).await?;
     let Process { config, clock, telemetry, instance, life, .. } = &service.process;
-    let repo = Repo::start(&config.repo, clock.clone(), telemetry, instance).await?;
+    let cache = RedisCache::connect(&config.redis.url, &config.redis.namespace, &config.repo.cache);
+    let cache = Arc::new(cache.context("cannot use Redis")?);
+    let repo = Repo::start(&config.repo, cache, clock.clone(), telemetry, instance).await?;
     let part = life.part();
+    repo.keep_up(&part);
     let (address, registration) = service.announce(ServiceName::Repo, repo.routes(), &part).await?;
     let Service { process, keeping, .. } = service;
     let drain = |limit| async move {

@@ -14,7 +14,7 @@ use im_infra::{
     session_store::{MemorySessionStore, SessionStore},
 };
 use im_logic::{Logic, LogicParts};
-use im_repo::{Repo, app::migrate};
+use im_repo::{Repo, app::migrate, cache::MemoryCache};
 use im_task::{Task, TaskParts};
 
 use super::process::Process;
@@ -50,7 +50,9 @@ async fn start(process: &Process) -> anyhow::Result<(Gateway, Lifecycle)> {
     let queue = Queue::new(log, telemetry);
 
     migrate(&config.repo).await?;
-    let repo = Repo::start(&config.repo, clock.clone(), telemetry, instance).await?;
+    let cache = Arc::new(MemoryCache::new(&config.repo.cache));
+    let repo = Repo::start(&config.repo, cache, clock.clone(), telemetry, instance).await?;
+    repo.keep_up(life);
     // For operators' commands, and nobody else: the services of this process call without a socket.
     let operators = serve(config.rpc.listen, repo.routes(), (ServiceName::Repo, tokens.clone()), life).await;
     operators.with_context(|| format!("cannot listen on {} (rpc.listen)", config.rpc.listen))?;

@@ -2,20 +2,21 @@
 
 use std::{ops::Range, time::Duration};
 
-use im_infra::testing::eventually;
+use im_infra::testing::{eventually, infra};
 
 use super::{
     cluster::{Cluster, Node},
     infrastructure::Infrastructure,
     server::Server,
-    talker::{Scene, read_logs, settle},
+    talker::{SCENE_LARGE, Scene, read_logs, settle},
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p1_p3_standalone_under_kill_9_loses_doubles_and_reorders_nothing() {
     let seed = 7;
     let mut random = fastrand::Rng::with_seed(seed);
-    let rate = [("GATEWAY__RATE__COMMANDS_PER_SECOND", "100000"), ("GATEWAY__RATE__COMMANDS_BURST", "100000")];
+    let rate =
+        [("GATEWAY__RATE__COMMANDS_PER_SECOND", "100000"), ("GATEWAY__RATE__COMMANDS_BURST", "100000"), SCENE_LARGE];
     let mut server = Server::with(&rate).await;
     let scene = Scene::set(vec![server.address.clone()], 6, 20).await;
     let nemesis = async {
@@ -59,7 +60,7 @@ async fn kill_each(cluster: &mut Cluster, random: &mut fastrand::Rng, pause_ms: 
 async fn p1_p3_processes_under_kill_9_lose_double_and_reorder_nothing() {
     let seed = 11;
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut cluster = Cluster::start().await;
+    let mut cluster = Cluster::with(infra, &[SCENE_LARGE]).await;
     let scene = Scene::set(cluster.addresses(), 10, 20).await;
     let nemesis = async {
         kill_each(&mut cluster, &mut random, 500..1_500).await;
@@ -91,7 +92,7 @@ async fn p1_p3_p7_processes_and_their_infrastructure_under_faults_lose_double_an
     let seed = 13;
     let mut random = fastrand::Rng::with_seed(seed);
     let infrastructure = Infrastructure::start().await;
-    let mut cluster = Cluster::on(|variable| infrastructure.address(variable)).await;
+    let mut cluster = Cluster::with(|variable| infrastructure.address(variable), &[SCENE_LARGE]).await;
     let scene = Scene::set(cluster.addresses(), 50, 250).await;
     let nemesis = async {
         kill_each(&mut cluster, &mut random, 1_000..3_000).await;

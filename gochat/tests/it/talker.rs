@@ -11,7 +11,7 @@ use std::{
 
 use im_bench::ledger::{self, Event};
 use im_infra::{clock::Clock, database::DatabaseOptions, telemetry::Telemetry};
-use im_repo::{Repo, RepoOptions};
+use im_repo::{Repo, RepoOptions, cache::MemoryCache};
 use proto::{
     client::server_frame::Frame as In,
     message::{Entry, entry_body::Kind},
@@ -260,8 +260,9 @@ pub(crate) async fn settle(recorder: &Recorder, at: &impl At, users: &[User], co
 
 /// The logs as the database has them.
 pub(crate) async fn read_logs(recorder: &Recorder, database_url: String, conversations: &[String]) {
-    let options = RepoOptions { database: DatabaseOptions::new(database_url) };
-    let repo = Repo::start(&options, Clock::system(), &Telemetry::for_tests(), "").await.unwrap();
+    let options = RepoOptions::new(DatabaseOptions::new(database_url));
+    let cache = Arc::new(MemoryCache::new(&options.cache));
+    let repo = Repo::start(&options, cache, Clock::system(), &Telemetry::for_tests(), "").await.unwrap();
     for conversation in conversations {
         let (mut all, mut from_seq) = (Vec::new(), 1);
         loop {
@@ -276,17 +277,21 @@ pub(crate) async fn read_logs(recorder: &Recorder, database_url: String, convers
     }
 }
 
-/// Users in a ring of direct conversations and a group whose membership changes all the time.
+/// Users in a ring of direct conversations, a group and a large one, whose members change all the time.
 pub(crate) struct Scene {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) users: Vec<User>,
     pub(crate) conversations: Vec<String>,
+    /// The group and the large one, with how many of the users are in it for good; the others come and go.
+    groups: [(String, usize); 2],
     addresses: Vec<String>,
     pace_ms: u64,
 }
 
-/// Who is in the group for good; the others come and go.
-const SETTLED: usize = 4;
+/// A server with this makes the second group of a scene large, and never the first.
+pub(crate) const SCENE_LARGE: (&str, &str) = ("LOGIC__LIMITS__LARGE_FROM", "5");
+/// Who is in the small group for good.
+const SETTLED: usize = 3;
 
 impl Scene {
     /// Registers so many users, who are spread over the gateways; each device says something that often.
@@ -296,13 +301,18 @@ impl Scene {
             users.push(User::register(&addresses[number % addresses.len()], &format!("user{number}")).await);
         }
         let recorder = Recorder::new();
-        let group = im_infra::ids::ConversationId::group(users[0].id, "make").to_string();
-        let members: Vec<String> = users[1..SETTLED].iter().map(|user| user.id.to_string()).collect();
-        let make = ("/v1/groups", Some(json!({"title": "team", "member_ids": members})));
-        insist(&recorder, (&addresses[0], &users[0]), &group, "make", make).await;
-        let mut conversations = vec![group];
+        let mut groups = Vec::new();
+        for (key, settled) in [("make-team", SETTLED), ("make-crowd", count * 5 / 6)] {
+            let group = im_infra::ids::ConversationId::group(users[0].id, key).to_string();
+            let members: Vec<String> = users[1..settled].iter().map(|user| user.id.to_string()).collect();
+            let make = ("/v1/groups", Some(json!({"title": key, "member_ids": members})));
+            insist(&recorder, (&addresses[0], &users[0]), &group, key, make).await;
+            groups.push((group, settled));
+        }
+        let groups: [(String, usize); 2] = groups.try_into().unwrap();
+        let mut conversations: Vec<String> = groups.iter().map(|(group, _)| group.clone()).collect();
         conversations.extend((0..count).map(|at| users[at].direct(&users[(at + 1) % count])));
-        Self { recorder, users, conversations, addresses, pace_ms }
+        Self { recorder, users, conversations, groups, addresses, pace_ms }
     }
 
     /// All of them talk until the recorder says stop and everything has an outcome.
@@ -317,7 +327,7 @@ impl Scene {
                     user.direct(&self.users[(at + count - 1) % count]),
                 ];
                 if at < SETTLED {
-                    mine.push(self.conversations[0].clone());
+                    mine.extend(self.groups.iter().map(|(group, _)| group.clone()));
                 }
                 talkers.push(Talker {
                     recorder: self.recorder.clone(),
@@ -332,11 +342,11 @@ impl Scene {
             }
         }
         let talking = futures_util::future::join_all(talkers.into_iter().map(Talker::talk));
-        tokio::join!(talking, self.change_members());
+        tokio::join!(talking, self.change_members(&self.groups[0]), self.change_members(&self.groups[1]));
     }
 
-    async fn change_members(&self) {
-        let (owner, group, guests) = (&self.users[0], &self.conversations[0], &self.users[SETTLED..]);
+    async fn change_members(&self, (group, settled): &(String, usize)) {
+        let (owner, guests) = (&self.users[0], &self.users[*settled..]);
         let path = format!("/v1/conversations/{group}/members");
         for number in 0.. {
             if self.recorder.stopping() {

@@ -25,7 +25,7 @@ impl Reads {
 
     pub(crate) async fn list(&self, query: ListRequest) -> Result<ListResponse, Error> {
         let limit = limit(query.limit)?;
-        let list = ListOfRequest { user_id: query.user_id, after: query.after, limit, ..ListOfRequest::default() };
+        let list = ListOfRequest { user_id: query.user_id, after: query.after, limit, conversation_id: String::new() };
         let page = self.repo.conversations().list_of(list).await?.into_inner();
         let conversations = self.describe(query.user_id, page.memberships).await?;
         Ok(ListResponse { conversations, more: page.more })

@@ -24,7 +24,7 @@ impl Reads {
         let mut places = Vec::new();
         let mut after = String::new();
         loop {
-            let list = ListOfRequest { user_id, after, limit: PAGE, conversation_id: String::new(), fresh: true };
+            let list = ListOfRequest { user_id, after, limit: PAGE, conversation_id: String::new() };
             let page = self.repo.conversations().list_of(list).await?.into_inner();
             after = page.memberships.last().map_or_else(String::new, |last| last.conversation_id.clone());
             let present: Vec<LargePlace> = page

@@ -101,7 +101,7 @@ impl Reads {
     }
 
     async fn page(&self, user_id: i64, after: &str, limit: u32) -> Result<repo::ListOfResponse, Error> {
-        let list = ListOfRequest { user_id, after: after.to_owned(), limit, ..ListOfRequest::default() };
+        let list = ListOfRequest { user_id, after: after.to_owned(), limit, conversation_id: String::new() };
         Ok(self.repo.conversations().list_of(list).await?.into_inner())
     }
 }

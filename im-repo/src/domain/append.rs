@@ -20,6 +20,8 @@ pub struct Row {
     pub last_seq: i64,
     /// Countable entries so far.
     pub last_msg_no: i64,
+    /// The oldest seq that is kept.
+    pub first_seq: i64,
     /// Moves with every change of membership, role or setting.
     pub state_version: i64,
     /// When the newest entry was stored.

@@ -1,6 +1,7 @@
 //! The schema, step by step. Steps expand first and contract in a later release, so that versions N and N-1 work together.
 
 mod m0001_first_tables;
+mod m0002_active_hour;
 mod types;
 
 use sea_orm_migration::prelude::*;
@@ -11,6 +12,6 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_first_tables::Migration)]
+        vec![Box::new(m0001_first_tables::Migration), Box::new(m0002_active_hour::Migration)]
     }
 }

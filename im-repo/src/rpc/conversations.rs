@@ -28,7 +28,7 @@ impl ConversationRepo for RepoRpc {
     }
 
     async fn store_epoch(&self, _: Request<StoreEpochRequest>) -> Result<Response<StoreEpochResponse>, Status> {
-        Ok(Response::new(StoreEpochResponse { epoch: self.epoch.to_string() }))
+        Ok(Response::new(StoreEpochResponse { epoch: self.store.epoch(&self.epoch).await? }))
     }
 }
 

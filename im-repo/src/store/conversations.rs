@@ -5,16 +5,17 @@ use std::collections::HashMap;
 use proto::{
     Error,
     common::FanOutMode,
+    message::Entry,
     repo::{Head, HeadsRequest, State, StateQuery},
 };
 use sea_orm::{Condition, DbErr, EntityTrait as _, QueryFilter as _};
 
 use super::{
-    Store,
+    IDS_MAX, Store,
     entity::{conversation, member},
     members,
 };
-use crate::error::to_error;
+use crate::{cache::HeadKey, domain::Row, error::to_error};
 
 impl Store {
     /// The state of conversations, with the members asked for; in the order of the queries. Read before the decisions that
@@ -73,35 +74,76 @@ impl Store {
     }
 
     async fn try_heads(&self, query: &HeadsRequest) -> Result<Vec<Head>, DbErr> {
-        let ids: Vec<&str> = query.conversation_ids.iter().map(String::as_str).collect();
-        let rows = self.conversations(&ids).await?;
-        let mut entries = HashMap::new();
-        if query.last_entry {
-            let places: Vec<(String, i64)> =
-                rows.values().map(|row| (row.conversation_id.clone(), row.last_seq)).collect();
-            for entry in self.entries_at(&places).await? {
-                entries.insert(entry.conversation_id.clone(), entry);
-            }
-        }
-        let head = |row: conversation::Model| Head {
-            last_entry: entries.remove(&row.conversation_id),
-            conversation_id: row.conversation_id,
-            kind: row.kind,
-            title: row.title,
-            last_seq: row.last_seq,
-            last_msg_no: row.last_msg_no,
-            first_seq: row.first_seq,
-            member_count: u32::try_from(row.member_count).unwrap_or(0),
-            fan_out: row.fan_out,
+        let keys = query.conversation_ids.iter().cloned().map(HeadKey).collect();
+        let heads = if query.fresh {
+            self.read_heads(keys).await?.into_iter().collect()
+        } else {
+            self.aside.get(keys, |missing| self.read_heads(missing)).await?
         };
-        Ok(rows.into_values().filter(|row| row.last_seq > 0).map(head).collect())
+        let shown = |head: Head| if query.last_entry { head } else { Head { last_entry: None, ..head } };
+        Ok(heads.into_values().map(shown).collect())
+    }
+
+    /// Where a conversation stands, if it has an entry.
+    pub(super) async fn head(&self, conversation_id: &str) -> Result<Option<Head>, DbErr> {
+        let keys = vec![HeadKey(conversation_id.to_owned())];
+        Ok(self.aside.get(keys, |missing| self.read_heads(missing)).await?.into_values().next())
+    }
+
+    async fn read_heads(&self, keys: Vec<HeadKey>) -> Result<Vec<(HeadKey, Head)>, DbErr> {
+        let ids: Vec<&str> = keys.iter().map(|key| &*key.0).collect();
+        let mut rows = self.conversations(&ids).await?;
+        rows.retain(|_, row| row.last_seq > 0);
+        let places: Vec<(String, i64)> = rows.iter().map(|(id, row)| (id.clone(), row.last_seq)).collect();
+        let entries = self.entries_at(&places).await?;
+        let mut entries: HashMap<String, Entry> =
+            entries.into_iter().map(|entry| (entry.conversation_id.clone(), entry)).collect();
+        let head = |(id, model): (String, conversation::Model)| {
+            let last_entry = entries.remove(&id);
+            (HeadKey(id.clone()), to_head(&id, Row::from(model), last_entry))
+        };
+        Ok(rows.into_iter().map(head).collect())
     }
 
     async fn conversations(&self, ids: &[&str]) -> Result<HashMap<String, conversation::Model>, DbErr> {
-        let rows = conversation::Entity::find()
-            .filter(conversation::COLUMN.conversation_id.is_in(ids.iter().copied()))
-            .all(self.database.reader())
-            .await?;
-        Ok(rows.into_iter().map(|row| (row.conversation_id.clone(), row)).collect())
+        let mut rows = HashMap::with_capacity(ids.len());
+        for some in ids.chunks(IDS_MAX) {
+            let these = conversation::COLUMN.conversation_id.is_in(some.iter().copied());
+            let found = conversation::Entity::find().filter(these).all(self.database.reader()).await?;
+            rows.extend(found.into_iter().map(|row| (row.conversation_id.clone(), row)));
+        }
+        Ok(rows)
+    }
+}
+
+/// What is told of a conversation.
+pub(super) fn to_head(conversation_id: &str, row: Row, last_entry: Option<Entry>) -> Head {
+    Head {
+        conversation_id: conversation_id.to_owned(),
+        kind: row.kind,
+        title: row.title,
+        last_seq: row.last_seq,
+        last_msg_no: row.last_msg_no,
+        first_seq: row.first_seq,
+        member_count: u32::try_from(row.member_count).unwrap_or(0),
+        fan_out: row.fan_out,
+        last_entry,
+    }
+}
+
+impl From<conversation::Model> for Row {
+    fn from(model: conversation::Model) -> Self {
+        Self {
+            last_seq: model.last_seq,
+            last_msg_no: model.last_msg_no,
+            first_seq: model.first_seq,
+            state_version: model.state_version,
+            last_created_at_ms: model.last_created_at_ms,
+            member_count: model.member_count,
+            kind: model.kind,
+            title: model.title,
+            open: model.open != 0,
+            fan_out: model.fan_out,
+        }
     }
 }

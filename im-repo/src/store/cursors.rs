@@ -1,7 +1,7 @@
 //! Read cursors: they only ever move forward.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fmt::Write as _,
 };
 
@@ -15,7 +15,11 @@ use super::{
     IDS_MAX, KEYS_AT_ONCE, Store,
     entity::{conversation, cursor, member},
 };
-use crate::{domain::NewCursor, error::to_error};
+use crate::{
+    cache::{Change, CursorKey, ReadTo},
+    domain::NewCursor,
+    error::to_error,
+};
 
 /// A cursor with its conversation.
 #[derive(Clone, Copy)]
@@ -102,7 +106,10 @@ impl Store {
             let slot = wanted.entry((cursor.conversation_id, cursor.user_id)).or_default();
             *slot = (*slot).max(cursor.read_seq.min(last_seq));
         }
+        let mut changes = Vec::with_capacity(wanted.len());
         for held in self.cursors_of(wanted.keys()).await? {
+            // Told again: whoever moved it so far may have ended before telling, and this may be its call repeated.
+            changes.push(self.moved(&held.conversation_id, held.user_id, (held.read_seq, held.read_msg_no)));
             if wanted.get(&(held.conversation_id.clone(), held.user_id)).is_some_and(|&seq| seq <= held.read_seq) {
                 wanted.remove(&(held.conversation_id, held.user_id));
             }
@@ -118,14 +125,35 @@ impl Store {
             rows.push(CursorRow { conversation_id, cursor: NewCursor { user_id: *user_id, read_seq, read_msg_no } });
         }
         merge(self.database.writer(), self.database.engine(), &rows).await?;
+        let moved = rows.iter().map(|CursorRow { conversation_id, cursor }| {
+            self.moved(conversation_id, cursor.user_id, (cursor.read_seq, cursor.read_msg_no))
+        });
+        changes.extend(moved);
+        self.aside.tell(&changes).await;
         let moved = |((conversation_id, user_id), read_seq)| PutCursor { user_id, conversation_id, read_seq };
         Ok(wanted.into_iter().map(moved).collect())
     }
 
-    pub(super) async fn cursors_of(
-        &self,
-        keys: impl IntoIterator<Item = &(String, UserId)>,
-    ) -> Result<Vec<cursor::Model>, DbErr> {
+    fn moved(&self, conversation_id: &str, user_id: UserId, (read_seq, read_msg_no): (i64, i64)) -> Change {
+        let key = CursorKey { conversation_id: conversation_id.to_owned(), user_id };
+        self.aside.newer(&key, &ReadTo { read_seq, read_msg_no })
+    }
+
+    /// Cursors as readers see them; those that never moved are left out.
+    pub(super) async fn cursors(&self, keys: Vec<CursorKey>) -> Result<HashMap<CursorKey, ReadTo>, DbErr> {
+        self.aside.get(keys, |missing| self.read_cursors(missing)).await
+    }
+
+    async fn read_cursors(&self, keys: Vec<CursorKey>) -> Result<Vec<(CursorKey, ReadTo)>, DbErr> {
+        let keys: Vec<(String, UserId)> = keys.into_iter().map(|key| (key.conversation_id, key.user_id)).collect();
+        let found = self.cursors_of(&keys).await?.into_iter().map(|row| {
+            let key = CursorKey { conversation_id: row.conversation_id, user_id: row.user_id };
+            (key, ReadTo { read_seq: row.read_seq, read_msg_no: row.read_msg_no })
+        });
+        Ok(found.collect())
+    }
+
+    async fn cursors_of(&self, keys: impl IntoIterator<Item = &(String, UserId)>) -> Result<Vec<cursor::Model>, DbErr> {
         let keys: Vec<_> = keys.into_iter().collect();
         let mut found = Vec::with_capacity(keys.len());
         for some in keys.chunks(KEYS_AT_ONCE) {

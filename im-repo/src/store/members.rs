@@ -1,8 +1,7 @@
-//! Members, by conversation and by user.
+//! Members, by conversation and by user. Their rows are read from the database each time: they say who may see what (R5), and
+//! nothing that may be outdated says that. Only cursors come from the cache.
 
-use std::collections::HashMap;
-
-use im_infra::ids::ConversationId;
+use im_infra::ids::{ConversationId, UserId};
 use proto::{
     Error,
     repo::{ListOfRequest, ListOfResponse, Member, MembersRequest, MembersResponse, Membership},
@@ -10,7 +9,7 @@ use proto::{
 use sea_orm::{DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 
 use super::{IDS_MAX, Store, entity::member};
-use crate::error::to_error;
+use crate::{cache::CursorKey, error::to_error};
 
 #[allow(clippy::needless_pass_by_value)] // rows are used up where they are turned
 pub(super) fn to_proto(model: member::Model, read_seq: i64) -> Member {
@@ -21,6 +20,10 @@ pub(super) fn to_proto(model: member::Model, read_seq: i64) -> Member {
         left_seq: model.left_seq,
         read_seq,
     }
+}
+
+fn cursor_key(conversation_id: &str, user_id: UserId) -> CursorKey {
+    CursorKey { conversation_id: conversation_id.to_owned(), user_id }
 }
 
 fn page(limit: u32) -> u64 {
@@ -49,12 +52,11 @@ impl Store {
         let mut rows = select.all(self.database.reader()).await?;
         let more = rows.len() as u64 > limit;
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        let keys: Vec<_> = rows.iter().map(|row| (row.conversation_id.clone(), row.user_id)).collect();
-        let read: HashMap<i64, i64> =
-            self.cursors_of(&keys).await?.into_iter().map(|cursor| (cursor.user_id, cursor.read_seq)).collect();
+        let keys = rows.iter().map(|row| cursor_key(&row.conversation_id, row.user_id)).collect();
+        let read = self.cursors(keys).await?;
         let members = rows.into_iter().map(|row| {
-            let read_seq = read.get(&row.user_id).copied().unwrap_or(0);
-            to_proto(row, read_seq)
+            let cursor = read.get(&cursor_key(&row.conversation_id, row.user_id)).copied().unwrap_or_default();
+            to_proto(row, cursor.read_seq)
         });
         Ok(MembersResponse { members: members.collect(), more })
     }
@@ -81,25 +83,21 @@ impl Store {
         let mut rows = select.all(self.database.reader()).await?;
         let more = rows.len() as u64 > limit;
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        let keys: Vec<_> = rows.iter().map(|row| (row.conversation_id.clone(), row.user_id)).collect();
-        // Both sides of direct conversations in one statement.
+        // Both sides of direct conversations at once.
         let peer = |id: &str| id.parse::<ConversationId>().ok()?.peer_of(query.user_id);
-        let both = keys.iter().filter_map(|(id, _)| Some((id.clone(), peer(id)?))).chain(keys.iter().cloned());
-        let cursors = self.cursors_of(&both.collect::<Vec<_>>()).await?;
-        let read: HashMap<(&str, bool), (i64, i64)> = cursors
-            .iter()
-            .map(|cursor| {
-                ((&*cursor.conversation_id, cursor.user_id == query.user_id), (cursor.read_seq, cursor.read_msg_no))
-            })
-            .collect();
+        let peers = rows.iter().filter_map(|row| Some(cursor_key(&row.conversation_id, peer(&row.conversation_id)?)));
+        let own = rows.iter().map(|row| cursor_key(&row.conversation_id, query.user_id));
+        let keys = peers.chain(own).collect();
+        let read = self.cursors(keys).await?;
+        let read = |id: &str, user_id: UserId| read.get(&cursor_key(id, user_id)).copied().unwrap_or_default();
         let memberships = rows.into_iter().map(|row| {
-            let (read_seq, read_msg_no) = read.get(&(&*row.conversation_id, true)).copied().unwrap_or_default();
-            let (peer_read_seq, _) = read.get(&(&*row.conversation_id, false)).copied().unwrap_or_default();
+            let own = read(&row.conversation_id, query.user_id);
+            let peer = peer(&row.conversation_id).map(|peer| read(&row.conversation_id, peer)).unwrap_or_default();
             Membership {
                 conversation_id: row.conversation_id.clone(),
-                member: Some(to_proto(row, read_seq)),
-                read_msg_no,
-                peer_read_seq,
+                member: Some(to_proto(row, own.read_seq)),
+                read_msg_no: own.read_msg_no,
+                peer_read_seq: peer.read_seq,
             }
         });
         Ok(ListOfResponse { memberships: memberships.collect(), more })

@@ -7,15 +7,19 @@ mod dead_letters;
 pub mod entity;
 mod entries;
 mod members;
+mod prune;
 mod sessions;
-mod store_epoch;
+pub(crate) mod store_epoch;
 mod users;
+mod warm_up;
 
 use std::sync::Arc;
 
 use im_infra::{clock::Clock, database::Database};
 
-use crate::metrics::Metrics;
+pub use prune::Pruned;
+
+use crate::{cache::CacheAside, metrics::Metrics};
 
 /// The store. Clones share.
 #[derive(Clone)]
@@ -23,12 +27,13 @@ pub struct Store {
     pub(crate) database: Database,
     pub(crate) clock: Clock,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) aside: Arc<CacheAside>,
 }
 
 impl Store {
     /// Over a database whose schema is up to date.
-    pub fn new(database: Database, clock: Clock, metrics: Metrics) -> Self {
-        Self { database, clock, metrics: Arc::new(metrics) }
+    pub fn new(database: Database, clock: Clock, metrics: Arc<Metrics>, aside: CacheAside) -> Self {
+        Self { database, clock, metrics, aside: Arc::new(aside) }
     }
 }
 

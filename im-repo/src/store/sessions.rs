@@ -5,7 +5,7 @@ use proto::{
     repo::{CreateSessionRequest, RotateRequest, RotateResponse, Session, rotate_response},
 };
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    ActiveModelTrait as _, ColumnTrait as _, Condition, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
     QuerySelect as _, Set,
 };
 
@@ -143,18 +143,35 @@ impl Store {
         Ok(rows.into_iter().map(|row| to_proto(session::Model { revoked_at_ms: now_ms, ..row })).collect())
     }
 
-    /// Sessions ended at or after a time.
+    /// Sessions ended at or after a time, oldest end first. All of them, however many: one left out would live on.
     ///
     /// # Errors
     /// `unavailable` if the database is away.
     pub async fn revoked_since(&self, since_ms: i64) -> Result<Vec<Session>, Error> {
-        let rows = session::Entity::find()
-            .filter(session::COLUMN.revoked_at_ms.gte(since_ms.max(1)))
-            .order_by_desc(session::Column::RevokedAtMs)
-            .limit(IDS_MAX as u64)
-            .all(self.database.reader())
-            .await
-            .map_err(|error| to_error(&error))?;
-        Ok(rows.into_iter().map(to_proto).collect())
+        self.try_revoked_since(since_ms).await.map_err(|error| to_error(&error))
+    }
+
+    /// Page by page, so that no statement grows with their number.
+    async fn try_revoked_since(&self, since_ms: i64) -> Result<Vec<Session>, DbErr> {
+        let mut sessions: Vec<Session> = Vec::new();
+        loop {
+            let (since_ms, after) =
+                sessions.last().map_or((since_ms.max(1), ""), |session| (session.revoked_at_ms, &*session.session_id));
+            let same_time = Condition::all()
+                .add(session::COLUMN.revoked_at_ms.eq(since_ms))
+                .add(session::COLUMN.session_id.gt(after));
+            let page = session::Entity::find()
+                .filter(Condition::any().add(session::COLUMN.revoked_at_ms.gt(since_ms)).add(same_time))
+                .order_by_asc(session::Column::RevokedAtMs)
+                .order_by_asc(session::Column::SessionId)
+                .limit(IDS_MAX as u64)
+                .all(self.database.reader())
+                .await?;
+            let is_last = page.len() < IDS_MAX;
+            sessions.extend(page.into_iter().map(to_proto));
+            if is_last {
+                return Ok(sessions);
+            }
+        }
     }
 }

@@ -4,10 +4,13 @@ use proto::{
     Error, ErrorCode,
     repo::{CreateUserRequest, CredentialsResponse, GetUsersRequest, User},
 };
-use sea_orm::{Condition, EntityTrait as _, QueryFilter as _};
+use sea_orm::{DbErr, EntityTrait as _, QueryFilter as _};
 
 use super::{IDS_MAX, Store, entity::user};
-use crate::error::{Kind, kind, to_error};
+use crate::{
+    cache::{NameKey, UserKey},
+    error::{Kind, kind, to_error},
+};
 
 fn to_proto(model: user::Model) -> User {
     User {
@@ -36,7 +39,12 @@ impl Store {
         };
         let insert = user::Entity::insert(user::ActiveModel::from(model.clone()));
         match insert.exec_without_returning(self.database.writer()).await {
-            Ok(_) => Ok(to_proto(model)),
+            Ok(_) => {
+                // Somebody may have asked for them before they were there.
+                let name = self.aside.unknown(&NameKey(model.name_key.clone()));
+                self.aside.tell(&[name, self.aside.unknown(&UserKey(model.user_id))]).await;
+                Ok(to_proto(model))
+            }
             Err(error) if kind(&error) == Kind::Constraint => Err(ErrorCode::NameTaken.into()),
             Err(error) => Err(to_error(&error)),
         }
@@ -50,12 +58,27 @@ impl Store {
         if query.user_ids.len() + query.name_keys.len() > IDS_MAX {
             return Err(Error::invalid("user_ids", format_args!("at most {IDS_MAX}")));
         }
-        let any = Condition::any()
-            .add(user::COLUMN.user_id.is_in(query.user_ids))
-            .add(user::COLUMN.name_key.is_in(query.name_keys.iter().map(String::as_str)));
-        let rows =
-            user::Entity::find().filter(any).all(self.database.reader()).await.map_err(|error| to_error(&error))?;
-        Ok(rows.into_iter().map(to_proto).collect())
+        self.try_users(query).await.map_err(|error| to_error(&error))
+    }
+
+    async fn try_users(&self, query: GetUsersRequest) -> Result<Vec<User>, DbErr> {
+        let names = query.name_keys.into_iter().map(NameKey).collect();
+        let named = self.aside.get(names, |missing| self.read_names(missing)).await?;
+        let ids = query.user_ids.into_iter().chain(named.into_values()).map(UserKey).collect();
+        let users = self.aside.get(ids, |missing| self.read_users(missing)).await?;
+        Ok(users.into_values().collect())
+    }
+
+    async fn read_names(&self, keys: Vec<NameKey>) -> Result<Vec<(NameKey, i64)>, DbErr> {
+        let these = user::COLUMN.name_key.is_in(keys.iter().map(|key| &*key.0));
+        let rows = user::Entity::find().filter(these).all(self.database.reader()).await?;
+        Ok(rows.into_iter().map(|row| (NameKey(row.name_key), row.user_id)).collect())
+    }
+
+    async fn read_users(&self, keys: Vec<UserKey>) -> Result<Vec<(UserKey, User)>, DbErr> {
+        let these = user::COLUMN.user_id.is_in(keys.iter().map(|key| key.0));
+        let rows = user::Entity::find().filter(these).all(self.database.reader()).await?;
+        Ok(rows.into_iter().map(|row| (UserKey(row.user_id), to_proto(row))).collect())
     }
 
     /// Whose name it is, and the hash of their password.

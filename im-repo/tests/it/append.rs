@@ -22,27 +22,27 @@ on_every_engine! {
     random_schedules_of_replays_zombies_and_rejections_agree_with_the_model,
 }
 
-fn change(change: Change) -> StateChange {
+pub(crate) fn change(change: Change) -> StateChange {
     StateChange { change: Some(change) }
 }
 
-fn text(text: &str) -> EntryBody {
+pub(crate) fn text(text: &str) -> EntryBody {
     let content = Content { kind: Some(content::Kind::Text(Text { text: text.into() })) };
     EntryBody { kind: Some(entry_body::Kind::Message(content)) }
 }
 
-fn decision(sender_id: i64, command_id: &str, verdict: Verdict) -> Decision {
+pub(crate) fn decision(sender_id: i64, command_id: &str, verdict: Verdict) -> Decision {
     let payload_hash = Bytes::from(command_id.to_owned());
     Decision { sender_id, command_id: command_id.into(), payload_hash, verdict: Some(verdict) }
 }
 
-fn send(sender_id: i64, command_id: &str) -> Decision {
+pub(crate) fn send(sender_id: i64, command_id: &str) -> Decision {
     let accepted = Accepted { message_id: 7, body: Some(text(command_id)), countable: true, changes: Vec::new() };
     decision(sender_id, command_id, Verdict::Accepted(accepted))
 }
 
 /// The first message of a direct conversation: it makes the conversation and its two members.
-fn first_send(sender_id: i64, command_id: &str) -> Decision {
+pub(crate) fn first_send(sender_id: i64, command_id: &str) -> Decision {
     let kind = common::ConversationKind::Direct.into();
     let changes = vec![
         change(Change::Create(CreateConversation { kind, ..CreateConversation::default() })),
@@ -53,11 +53,11 @@ fn first_send(sender_id: i64, command_id: &str) -> Decision {
     decision(sender_id, command_id, Verdict::Accepted(accepted))
 }
 
-fn reject(sender_id: i64, command_id: &str) -> Decision {
+pub(crate) fn reject(sender_id: i64, command_id: &str) -> Decision {
     decision(sender_id, command_id, Verdict::Rejected(proto::Error::new(proto::ErrorCode::NotAMember).into()))
 }
 
-fn group(conversation_id: &str, state_version: i64, decisions: Vec<Decision>) -> AppendGroup {
+pub(crate) fn group(conversation_id: &str, state_version: i64, decisions: Vec<Decision>) -> AppendGroup {
     AppendGroup { conversation_id: conversation_id.into(), state_version, decisions }
 }
 
@@ -76,7 +76,7 @@ async fn log(engine: &Engine, conversation_id: &str) -> Vec<proto::message::Entr
     engine.store.range(&all).await.unwrap()
 }
 
-fn seq(outcome: &AppendOutcome) -> Option<i64> {
+pub(crate) fn seq(outcome: &AppendOutcome) -> Option<i64> {
     match &outcome.outcome {
         Some(Outcome::Entry(entry)) => Some(entry.seq),
         _ => None,

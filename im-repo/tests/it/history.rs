@@ -1,5 +1,6 @@
 //! Users, sessions, cursors and dead letters on a real database.
 
+use im_repo::store::entity::session;
 use proto::{
     ErrorCode, mq,
     repo::{
@@ -8,18 +9,20 @@ use proto::{
         Session, StateChange, decision::Verdict, rotate_response, state_change::Change,
     },
 };
+use sea_orm::EntityTrait as _;
 
 use super::engines::{Engine, Kind, on_every_engine};
 
 on_every_engine! {
     names_are_unique_by_their_folded_form,
     a_refresh_secret_works_once_and_its_second_use_ends_the_session,
+    r08_no_revoked_session_is_left_out_however_many_there_are,
     cursors_only_move_forward_and_never_past_the_log,
     a_dead_letter_is_kept_once,
     the_epoch_of_a_store_stays,
 }
 
-fn user(user_id: i64, name: &str) -> CreateUserRequest {
+pub(crate) fn user(user_id: i64, name: &str) -> CreateUserRequest {
     CreateUserRequest {
         user_id,
         name: name.into(),
@@ -68,6 +71,30 @@ async fn a_refresh_secret_works_once_and_its_second_use_ends_the_session(engine:
     assert!(engine.store.revoke(1, "", 11).await.unwrap().is_empty(), "it is not ended twice");
 }
 
+async fn r08_no_revoked_session_is_left_out_however_many_there_are(engine: Engine) {
+    let database = sea_orm::Database::connect(engine.options.database.url.expose()).await.unwrap();
+    let row = |number: i64| session::Model {
+        session_id: format!("s{number:05}"),
+        user_id: number,
+        device_id: "phone".into(),
+        platform: "web".into(),
+        refresh_hash: Vec::new(),
+        used_hashes: Vec::new(),
+        created_at_ms: 1,
+        last_used_at_ms: 1,
+        expires_at_ms: i64::MAX,
+        // Many ended at the same time: a page ends in the middle of them.
+        revoked_at_ms: 5 + number / 1_500,
+    };
+    for first in [0, 500, 1_000, 1_500, 2_000] {
+        let rows = (first..first + 500).map(|number| session::ActiveModel::from(row(number)));
+        session::Entity::insert_many(rows).exec_without_returning(&database).await.unwrap();
+    }
+    let ids = |sessions: Vec<Session>| sessions.into_iter().map(|session| session.user_id).collect::<Vec<_>>();
+    assert_eq!(ids(engine.store.revoked_since(0).await.unwrap()), (0..2_500).collect::<Vec<_>>());
+    assert_eq!(ids(engine.store.revoked_since(6).await.unwrap()), (1_500..2_500).collect::<Vec<_>>());
+}
+
 async fn cursors_only_move_forward_and_never_past_the_log(engine: Engine) {
     let change = |change| StateChange { change: Some(change) };
     let decisions = (1..=3).map(|number| {
@@ -107,11 +134,7 @@ async fn cursors_only_move_forward_and_never_past_the_log(engine: Engine) {
     let membership = engine.store.list_of(&query).await.unwrap().memberships.remove(0);
     assert_eq!((membership.member.unwrap().read_seq, membership.read_msg_no), (2, 1));
     assert_eq!(put(99).await, [3], "clamped to the newest entry");
-    let heads = HeadsRequest {
-        conversation_ids: vec!["d:1:2".into(), "d:8:9".into()],
-        last_entry: true,
-        ..HeadsRequest::default()
-    };
+    let heads = HeadsRequest { conversation_ids: vec!["d:1:2".into(), "d:8:9".into()], last_entry: true, fresh: false };
     let heads = engine.store.heads(&heads).await.unwrap();
     assert_eq!((heads.len(), heads[0].last_msg_no, heads[0].last_entry.as_ref().unwrap().seq), (1, 2, 3));
 }

@@ -2,5 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod append;
+mod cache;
+mod cache_loss;
+mod cache_port;
 mod engines;
 mod history;
+mod hit_ratio;
+mod upkeep;

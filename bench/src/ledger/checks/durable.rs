@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::{super::view::View, Report, Violation};
+use super::{
+    super::{event::Entry, view::View},
+    Report, Violation,
+};
 
 pub(super) fn check(view: &View<'_>, report: &mut Report) {
     for (conversation, log) in &view.logs {
@@ -13,7 +16,7 @@ pub(super) fn check(view: &View<'_>, report: &mut Report) {
                 let what = format!("{key:?} at {} and {}", first.seq, entry.seq);
                 report.violations.push(Violation::Doubled(what));
             }
-            if !view.sent.contains_key(&key) {
+            if !view.sent.contains_key(&key) && !follows(conversation, entry) {
                 report.violations.push(Violation::Phantom(format!("{key:?} at {} was never sent", entry.seq)));
             }
             if let Some(code) = view.rejected.get(&key) {
@@ -44,4 +47,11 @@ pub(super) fn check(view: &View<'_>, report: &mut Report) {
     {
         report.violations.push(Violation::Lost(format!("{conversation}: acknowledged, and there is no log of it")));
     }
+}
+
+/// Whether it is the server's own, a consequence of an entry before it: `~conversation:seq:kind`.
+fn follows(conversation: &str, entry: &Entry) -> bool {
+    let rest = entry.command.strip_prefix('~').and_then(|rest| rest.strip_prefix(conversation));
+    let cause = rest.and_then(|rest| rest.strip_prefix(':')?.split_once(':')?.0.parse::<i64>().ok());
+    entry.sender == 0 && !entry.countable && cause.is_some_and(|cause| (1..entry.seq).contains(&cause))
 }

@@ -57,6 +57,7 @@ fn empty(conversation_id: String) -> conversation::Model {
         state_version: 0,
         member_count: 0,
         last_created_at_ms: 0,
+        active_hour: 0,
     }
 }
 
@@ -76,22 +77,13 @@ pub(super) async fn lock_rows(
     }
     Ok(rows
         .into_iter()
-        .map(|row| (row.conversation_id.clone(), Locked { row: from_model(row), ..Locked::default() }))
+        .map(|row| (row.conversation_id.clone(), Locked { row: Row::from(row), ..Locked::default() }))
         .collect())
 }
 
-fn from_model(model: conversation::Model) -> Row {
-    Row {
-        last_seq: model.last_seq,
-        last_msg_no: model.last_msg_no,
-        state_version: model.state_version,
-        last_created_at_ms: model.last_created_at_ms,
-        member_count: model.member_count,
-        kind: model.kind,
-        title: model.title,
-        open: model.open != 0,
-        fan_out: model.fan_out,
-    }
+/// An index of the exact time would be written anew with each append.
+fn active_hour(last_created_at_ms: i64) -> i32 {
+    i32::try_from(last_created_at_ms / 3_600_000).unwrap_or(i32::MAX)
 }
 
 pub(super) fn update(row: Row, conversation_id: &str) -> conversation::ActiveModel {
@@ -106,6 +98,7 @@ pub(super) fn update(row: Row, conversation_id: &str) -> conversation::ActiveMod
         state_version: Set(row.state_version),
         member_count: Set(row.member_count),
         last_created_at_ms: Set(row.last_created_at_ms),
+        active_hour: Set(active_hour(row.last_created_at_ms)),
         ..Default::default()
     }
 }

@@ -3,6 +3,7 @@
 
 mod known;
 mod lock;
+mod tell;
 mod write;
 
 use std::{collections::HashMap, time::Instant};
@@ -77,7 +78,13 @@ impl Store {
             })
             .collect();
         write::write(&transaction, self.database.engine(), &plans, now_ms).await?;
+        let changes = tell::changes(&self.aside, groups, &plans);
+        // Without changes there is nothing to doubt either.
+        let telling = (!changes.is_empty()).then(|| self.aside.telling());
         transaction.commit().await?;
+        if let Some(telling) = telling {
+            telling.tell(&changes).await;
+        }
         let outcome =
             |(id, plan): (&str, Plan)| GroupOutcome { conversation_id: id.to_owned(), outcomes: plan.outcomes };
         Ok(plans.into_iter().map(outcome).collect())

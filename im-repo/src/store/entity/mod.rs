@@ -63,6 +63,7 @@ entity! {
         state_version: i64,
         member_count: i32,
         last_created_at_ms: i64,
+        active_hour: i32,
     }
 }
 entity! {

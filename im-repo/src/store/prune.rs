@@ -1,0 +1,113 @@
+//! Forgetting what is too old to be asked for: rejections, and the empty rows of conversations that were made for nothing else.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use proto::Error;
+use sea_orm::{
+    ColumnTrait as _, Condition, DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
+};
+
+use super::{
+    KEYS_AT_ONCE, Store,
+    entity::{conversation, rejection},
+};
+use crate::error::to_error;
+
+/// What a pass has deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pruned {
+    /// Rejections.
+    pub rejections: u64,
+    /// Conversations that had nothing else.
+    pub conversations: u64,
+    /// Whether there may be more to delete.
+    pub more: bool,
+}
+
+/// Conversation, sender, command.
+type RejectionKey = (String, i64, String);
+
+impl Store {
+    /// Deletes rejections of before a time, the oldest first and so many at once, and the conversations that are empty then.
+    ///
+    /// # Errors
+    /// `unavailable` if the database is away.
+    pub async fn prune(&self, before_ms: i64) -> Result<Pruned, Error> {
+        let pruned = self.try_prune(before_ms).await.map_err(|error| to_error(&error))?;
+        self.metrics.pruned("rejection", pruned.rejections);
+        self.metrics.pruned("conversation", pruned.conversations);
+        Ok(pruned)
+    }
+
+    async fn try_prune(&self, before_ms: i64) -> Result<Pruned, DbErr> {
+        let old: Vec<RejectionKey> = rejection::Entity::find()
+            .select_only()
+            .column(rejection::Column::ConversationId)
+            .column(rejection::Column::SenderId)
+            .column(rejection::Column::CommandId)
+            .filter(rejection::COLUMN.created_at_ms.lt(before_ms))
+            .order_by_asc(rejection::Column::CreatedAtMs)
+            .limit(KEYS_AT_ONCE as u64)
+            .into_tuple()
+            .all(self.database.reader())
+            .await?;
+        let more = old.len() == KEYS_AT_ONCE;
+        if old.is_empty() {
+            return Ok(Pruned { rejections: 0, conversations: 0, more });
+        }
+        let transaction = self.database.begin().await?;
+        // As an append does: the conversations first, in the order of their ids. Nobody adds a rejection to them meanwhile.
+        let locked = lock_empty(&transaction, &old).await?;
+        let deleted = rejection::Entity::delete_many().filter(these(&old)).exec(&transaction).await?;
+        let conversations = delete_bare(&transaction, locked).await?;
+        transaction.commit().await?;
+        Ok(Pruned { rejections: deleted.rows_affected, conversations, more })
+    }
+}
+
+/// The conversations of these rejections that have no entry.
+async fn lock_empty(transaction: &DatabaseTransaction, old: &[RejectionKey]) -> Result<Vec<String>, DbErr> {
+    let ids: BTreeSet<&str> = old.iter().map(|(conversation_id, ..)| &**conversation_id).collect();
+    let rows = conversation::Entity::find()
+        .filter(conversation::COLUMN.conversation_id.is_in(ids))
+        .filter(conversation::COLUMN.last_seq.eq(0))
+        .order_by_asc(conversation::Column::ConversationId)
+        .lock_exclusive()
+        .all(transaction)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.conversation_id).collect())
+}
+
+/// Deletes those of the locked rows that have no rejection either.
+async fn delete_bare(transaction: &DatabaseTransaction, locked: Vec<String>) -> Result<u64, DbErr> {
+    let used: Vec<String> = rejection::Entity::find()
+        .select_only()
+        .distinct()
+        .column(rejection::Column::ConversationId)
+        .filter(rejection::COLUMN.conversation_id.is_in(locked.iter().map(String::as_str)))
+        .into_tuple()
+        .all(transaction)
+        .await?;
+    let used: HashSet<String> = used.into_iter().collect();
+    let bare: Vec<String> = locked.into_iter().filter(|id| !used.contains(id)).collect();
+    if bare.is_empty() {
+        return Ok(0);
+    }
+    let bare = conversation::Column::ConversationId.is_in(bare);
+    Ok(conversation::Entity::delete_many().filter(bare).exec(transaction).await?.rows_affected)
+}
+
+fn these(old: &[RejectionKey]) -> Condition {
+    let mut by_sender: HashMap<(&str, i64), Vec<&str>> = HashMap::new();
+    for (conversation_id, sender_id, command_id) in old {
+        by_sender.entry((conversation_id, *sender_id)).or_default().push(command_id);
+    }
+    by_sender.into_iter().fold(Condition::any(), |any, ((conversation_id, sender_id), commands)| {
+        let same = Condition::all()
+            .add(rejection::Column::ConversationId.eq(conversation_id))
+            .add(rejection::Column::SenderId.eq(sender_id))
+            .add(rejection::Column::CommandId.is_in(commands));
+        any.add(same)
+    })
+}
