@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use im_infra::config::ConfigError;
 
 /// GoChat: instant messaging on a durable pipeline.
@@ -48,11 +48,37 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: MigrateCommand,
     },
+    /// Looks at what GoChat needs, with the configuration in force; makes and changes nothing.
+    Doctor {
+        /// What is going to run here: standalone where `repo.database.url` is empty, else all services.
+        #[arg(long = "for", value_enum)]
+        target: Option<DoctorTarget>,
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Looks after the epoch by which clients tell one store from another.
     StoreEpoch {
         #[command(subcommand)]
         command: StoreEpochCommand,
     },
+}
+
+/// What a doctor looks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DoctorTarget {
+    /// All services in one process.
+    Standalone,
+    /// All services, each as a process.
+    Services,
+    /// im-gateway alone.
+    Gateway,
+    /// im-logic alone.
+    Logic,
+    /// im-repo alone.
+    Repo,
+    /// im-task alone.
+    Task,
 }
 
 /// Looks after the epoch by which clients tell one store from another.

@@ -7,6 +7,7 @@ pub mod config;
 pub mod database;
 pub mod gateways;
 pub mod ids;
+pub mod inspection;
 pub mod interval;
 pub mod lifecycle;
 pub mod mq;

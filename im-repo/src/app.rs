@@ -94,11 +94,18 @@ impl Repo {
 /// The names of the migrations that the database lacks.
 ///
 /// # Errors
-/// If the database is out of reach or refuses.
+/// If the database is out of reach or refuses, or has steps that this version does not know.
 pub async fn missing_migrations(options: &RepoOptions) -> Result<Vec<String>, RepoError> {
-    let database = Database::connect(&options.database).await?;
-    let missing = Migrator::get_pending_migrations(database.writer()).await?;
-    Ok(missing.iter().map(|migration| migration.name().to_owned()).collect())
+    pending_migrations(&Database::connect(&options.database).await?).await
+}
+
+/// The names of the migrations that a database lacks. Only reads: no table is made to keep them in.
+///
+/// # Errors
+/// If the database does not answer, or has steps that this version does not know.
+pub async fn pending_migrations(database: &Database) -> Result<Vec<String>, RepoError> {
+    let pending = Migrator::get_pending_migrations_read_only(database.reader()).await?;
+    Ok(pending.iter().map(|migration| migration.name().to_owned()).collect())
 }
 
 /// Gives the store another epoch: after a restore from a backup, so that clients drop what the backup does not hold.

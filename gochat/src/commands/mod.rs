@@ -2,6 +2,7 @@
 
 mod config;
 mod dead_letters;
+mod doctor;
 mod migrate;
 mod process;
 mod services;
@@ -24,6 +25,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Config { command } => config::run(command, cli.config),
         Command::DeadLetters { command } => dead_letters::run(command, Config::load(cli.config)?).await,
         Command::Migrate { command } => migrate::run(command, Config::load(cli.config)?).await,
+        Command::Doctor { target, json } => Box::pin(doctor::run(target, json, &Config::load(cli.config)?)).await,
         Command::StoreEpoch { command } => store_epoch::run(command, Config::load(cli.config)?).await,
     }
 }

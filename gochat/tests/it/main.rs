@@ -10,6 +10,7 @@ mod client;
 mod cluster;
 mod dead_letters;
 mod deployment;
+mod doctor;
 mod documents;
 mod durability;
 mod groups;

@@ -14,6 +14,7 @@
 
 mod connect;
 mod durability;
+mod inspect;
 
 pub use connect::{Database, DatabaseOptions, Engine};
 pub use durability::Durability;

@@ -2,5 +2,6 @@
 //! lost. Nothing that is kept there is the truth.
 
 mod connection;
+mod inspect;
 
 pub use connection::{Answers, Connection};

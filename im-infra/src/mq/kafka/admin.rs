@@ -87,7 +87,7 @@ fn count(admin: &AdminClient<Quiet>, options: &KafkaOptions, topic: Topic) -> Re
     }
 }
 
-fn check(options: &KafkaOptions, topic: Topic, found: u32) -> Result<(), MqError> {
+pub(super) fn check(options: &KafkaOptions, topic: Topic, found: u32) -> Result<(), MqError> {
     let wanted = options.configured_partitions(topic);
     let fits = match topic {
         Topic::Downstream => found >= wanted,

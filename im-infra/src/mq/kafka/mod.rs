@@ -14,6 +14,7 @@ mod delivery;
 mod error;
 mod group;
 mod inbox;
+mod inspect;
 mod member;
 mod offsets;
 mod options;

@@ -9,7 +9,7 @@ use std::{
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use etcd_client::{
     Client, Compare, CompareOp, ConnectOptions, Error, GetOptions, GetResponse, LeaseKeepAliveStream, LeaseKeeper,
-    PutOptions, TlsOptions, Txn, TxnOp, WatchOptions, WatchStream,
+    PutOptions, StatusResponse, TlsOptions, Txn, TxnOp, WatchOptions, WatchStream,
 };
 
 use super::EtcdOptions;
@@ -65,6 +65,11 @@ impl Lease {
 }
 
 impl Etcd {
+    /// What a member says of itself.
+    pub(super) async fn status(&self) -> Result<StatusResponse, RegistryError> {
+        limited(self.timeout, self.client.maintenance_client().status()).await
+    }
+
     /// Only with a user this needs an etcd that answers; without one, the first call connects.
     pub(super) async fn connect(options: &EtcdOptions) -> Result<Self, RegistryError> {
         let ttl_s = u64::try_from(options.lease_ttl_ms).unwrap_or(0).div_ceil(1_000).max(1);

@@ -11,6 +11,7 @@
 mod announcement;
 mod client;
 mod follow;
+mod inspect;
 mod options;
 mod registry;
 mod slot;
