@@ -71,8 +71,13 @@ impl Logic {
             title_chars_max: options.limits.title_chars_max,
             large_from: options.limits.large_from,
         };
-        let handler =
-            Upstream::new(repo.clone(), outbox.clone(), limits, mint, (clock.clone(), Metrics::new(&telemetry)));
+        let handler = Upstream::new(
+            (repo.clone(), &options.remember),
+            outbox.clone(),
+            limits,
+            mint,
+            (clock.clone(), Metrics::new(&telemetry)),
+        );
         let reads = Reads::new(repo, routes);
         Ok(Self { rpc: LogicRpc { auth, reads, outbox }, handler: Arc::new(handler), options, queue, clock })
     }

@@ -14,6 +14,8 @@ pub struct LogicOptions {
     pub auth: AuthOptions,
     /// What conversations may be.
     pub limits: ConversationLimits,
+    /// What is remembered between batches.
+    pub remember: RememberOptions,
     /// The consumer of `im.upstream`.
     pub consume: ConsumeOptions,
 }
@@ -52,6 +54,16 @@ pub struct ConversationLimits {
     pub large_from: u32,
 }
 
+/// What is remembered between batches.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RememberOptions {
+    /// Members of conversations that are not large, all of them together; 0: every batch reads them anew.
+    pub members_max: u64,
+    /// Users whose existence is known.
+    pub users_max: u64,
+}
+
 impl Check for LogicOptions {
     fn check(&self, report: &mut Report) {
         let auth = &self.auth;
@@ -65,6 +77,8 @@ impl Check for LogicOptions {
         report.range("logic.limits.invited_max", limits.invited_max, 1..=1_000);
         report.range("logic.limits.large_from", limits.large_from, 2..=100_000);
         report.range("logic.limits.title_chars_max", limits.title_chars_max, 1..=128);
+        report.range("logic.remember.members_max", self.remember.members_max, 0..=100_000_000);
+        report.range("logic.remember.users_max", self.remember.users_max, 0..=100_000_000);
         self.consume.check("logic.consume", report);
     }
 }

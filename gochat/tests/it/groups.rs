@@ -1,6 +1,15 @@
 //! Groups: who sees what.
 
-use proto::client::server_frame::Frame as In;
+use std::sync::Arc;
+
+use im_infra::{clock::Clock, database::DatabaseOptions, telemetry::Telemetry};
+use im_repo::{Repo, RepoOptions, cache::MemoryCache};
+use proto::{
+    client::server_frame::Frame as In,
+    repo::{
+        Accepted, AppendGroup, Decision, EndMember, StateChange, StateQuery, decision::Verdict, state_change::Change,
+    },
+};
 use reqwest::Method;
 use serde_json::json;
 
@@ -72,4 +81,40 @@ async fn a_profile_change_is_an_entry_of_the_personal_log() {
     let path = format!("/v1/conversations/u:{}/messages", alice.id);
     let (code, refused) = alice.post(&server, &path, "k", json!({"content": {"text": {"text": "x"}}})).await;
     assert_eq!((code, refused["code"].as_str()), (422, Some("unsupported")));
+}
+
+#[tokio::test]
+async fn r03_a_remembered_state_that_moved_decides_nothing() {
+    let server = Server::start().await;
+    let (alice, bob) = (User::register(&server, "alice").await, User::register(&server, "bob").await);
+    let (_, made) =
+        alice.post(&server, "/v1/groups", "make", json!({"title": "team", "member_ids": [bob.id.to_string()]})).await;
+    let group = made["conversation_id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/conversations/{group}/messages");
+    let say = |text: &str| json!({"content": {"text": {"text": text}}});
+    assert_eq!(bob.post(&server, &path, "one", say("one")).await.0, 201);
+    // Another im-logic removes him, as far as this one can tell.
+    let options = RepoOptions::new(DatabaseOptions::new(server.database_url()));
+    let cache = Arc::new(MemoryCache::new(&options.cache));
+    let repo = Repo::start(&options, cache, Clock::system(), &Telemetry::for_tests(), "").await.unwrap();
+    let query = StateQuery { conversation_id: group.clone(), all: true, ..StateQuery::default() };
+    let state = repo.store().states(vec![query]).await.unwrap().remove(0);
+    let end = StateChange { change: Some(Change::EndMember(EndMember { user_id: bob.id })) };
+    let removed = Accepted { message_id: 1, changes: vec![end], ..Accepted::default() };
+    let decision = Decision {
+        sender_id: alice.id,
+        command_id: "out".into(),
+        verdict: Some(Verdict::Accepted(removed)),
+        ..Decision::default()
+    };
+    let append =
+        AppendGroup { conversation_id: group.clone(), state_version: state.state_version, decisions: vec![decision] };
+    repo.store().append(vec![append]).await.unwrap();
+    let (code, refused) = bob.post(&server, &path, "two", say("two")).await;
+    assert_eq!((code, refused["code"].as_str()), (403, Some("not_a_member")));
+    // What was decided before he went is answered as before, and pushed to nobody who may not see it.
+    let mut b = Socket::open(&server, &bob, Format::Json).await;
+    assert_eq!(alice.post(&server, &path, "three", say("three")).await.0, 201);
+    assert_eq!(bob.post(&server, &path, "one", say("one")).await.0, 201);
+    assert_eq!(b.entry().await.seq, 2, "the first thing he hears is the repetition of his own");
 }

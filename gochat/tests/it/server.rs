@@ -80,6 +80,10 @@ impl Server {
         (self.running.terminate().await, self.folder)
     }
 
+    pub(crate) fn database_url(&self) -> String {
+        format!("sqlite://{}/gochat.db", self.folder.path().display())
+    }
+
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.folder.path().to_owned()
     }

@@ -7,7 +7,10 @@ use sea_orm::{
     TransactionOptions, TransactionTrait as _,
 };
 use serde::{Deserialize, Serialize};
-use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sqlx::{
+    Executor as _,
+    sqlite::{SqliteJournalMode, SqliteSynchronous},
+};
 
 use crate::config::Secret;
 
@@ -95,7 +98,9 @@ impl Database {
                 sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
                 ..Default::default()
             },
-            Engine::Mysql | Engine::Postgres => {
+            // MySQL's connections are READ COMMITTED from their begin on, which saves a statement per transaction.
+            Engine::Mysql => TransactionOptions::default(),
+            Engine::Postgres => {
                 TransactionOptions { isolation_level: Some(IsolationLevel::ReadCommitted), ..Default::default() }
             }
         };
@@ -112,6 +117,13 @@ fn connect_options(options: &DatabaseOptions, connections: u32) -> ConnectOption
         .acquire_timeout(timeout)
         .test_before_acquire(false)
         .sqlx_logging(false)
+        .map_sqlx_mysql_pool_opts(|pool| {
+            pool.after_connect(|connection, _| {
+                Box::pin(async move {
+                    connection.execute("set session transaction isolation level read committed").await.map(drop)
+                })
+            })
+        })
         .map_sqlx_sqlite_opts(|sqlite| {
             sqlite
                 .journal_mode(SqliteJournalMode::Wal)

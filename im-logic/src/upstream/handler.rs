@@ -14,7 +14,10 @@ use im_infra::{
 };
 use proto::{
     Error, ErrorCode, common, mq,
-    repo::{self, AppendGroup, AppendOutcome, AppendRequest, Decision, append_outcome::Outcome, decision::Verdict},
+    repo::{
+        self, AppendGroup, AppendOutcome, AppendRequest, Decision, GroupOutcome, append_outcome::Outcome,
+        decision::Verdict,
+    },
 };
 
 use tracing::Instrument as _;
@@ -28,6 +31,7 @@ use super::{
     states::States,
 };
 use crate::{
+    config::RememberOptions,
     domain::{Audience, Limits, State, decide},
     metrics::Metrics,
     repo::Repo,
@@ -49,13 +53,13 @@ pub(crate) struct Upstream {
 
 impl Upstream {
     pub(crate) fn new(
-        repo: Repo,
+        (repo, remember): (Repo, &RememberOptions),
         outbox: Outbox,
         limits: Limits,
         mint: Arc<Mint>,
         (clock, metrics): (Clock, Metrics),
     ) -> Self {
-        Self { states: States::new(repo.clone()), repo, outbox, limits, mint, clock, metrics }
+        Self { states: States::new(repo.clone(), remember), repo, outbox, limits, mint, clock, metrics }
     }
 
     async fn decide_all<'a>(&self, arrivals: &'a [Arrival]) -> Result<Vec<Decided<'a>>, Failure> {
@@ -108,18 +112,20 @@ impl Upstream {
             .map_err(|status| Failure::of(status.into()))?;
         let outcomes = answer.into_inner().groups;
         let (mut again, mut poison) = (Vec::new(), Vec::new());
-        let told = by_conversation.into_iter().zip(&groups).zip(&folded).zip(outcomes);
-        for ((((id, arrivals), group), state), outcomes) in told {
+        let now = self.after(&groups, &outcomes).await?;
+        let told = by_conversation.into_iter().zip(&groups).zip(folded).zip(outcomes);
+        for ((((id, arrivals), group), folded), outcomes) in told {
             if outcomes.outcomes.len() != arrivals.len() {
                 return Err(Failure::Unknown(Error::new(ErrorCode::Internal).with("part", "append outcomes")));
             }
-            let mut audience = states.get(&id).map(Audience::of).unwrap_or_default();
+            let state = now.get(&id).map_or(folded, State::of);
+            let mut audience = now.get(&id).or_else(|| states.get(&id)).map(Audience::of).unwrap_or_default();
             for ((arrival, decision), outcome) in arrivals.into_iter().zip(&group.decisions).zip(outcomes.outcomes) {
                 match settle(arrival, decision, outcome, &mut audience) {
                     Settled::Done(mut decided) => {
                         let entry = decided.push.as_ref().map(|(entry, _)| entry);
                         decided.follow_up =
-                            entry.and_then(|entry| follow_up::of(entry, state, &self.limits, self.clock.now_ms()));
+                            entry.and_then(|entry| follow_up::of(entry, &state, &self.limits, self.clock.now_ms()));
                         done.push(*decided);
                     }
                     Settled::Again => again.push(arrival),
@@ -128,6 +134,29 @@ impl Upstream {
             }
         }
         if poison.is_empty() { Ok(again) } else { Err(Failure::Poison(poison)) }
+    }
+
+    /// Forgets states that moved. Where a command was stored before, its entry may lie behind changes that the state read
+    /// before the append does not have: those conversations are read as they are now, for whom the entry reaches.
+    async fn after(
+        &self,
+        groups: &[AppendGroup],
+        outcomes: &[GroupOutcome],
+    ) -> Result<HashMap<String, repo::State>, Failure> {
+        let mut met_again = HashMap::new();
+        for (group, outcomes) in groups.iter().zip(outcomes) {
+            let outcomes = &outcomes.outcomes;
+            let repeated = outcomes.iter().any(|outcome| outcome.repeated_command);
+            let open =
+                outcomes.iter().any(|one| !matches!(one.outcome, Some(Outcome::Entry(_) | Outcome::Rejected(_))));
+            if repeated || open || group.decisions.iter().any(changes_state) {
+                self.states.forget(&group.conversation_id).await;
+            }
+            if repeated {
+                met_again.insert(group.conversation_id.clone(), HashSet::new());
+            }
+        }
+        self.states.read(met_again).await.map_err(Failure::of)
     }
 
     /// Decides one conversation's commands in order, each upon the effect of those before it; answers the last state, too.
@@ -160,6 +189,10 @@ impl Upstream {
         }
         Ok((AppendGroup { conversation_id: id.to_owned(), state_version, decisions }, state))
     }
+}
+
+fn changes_state(decision: &Decision) -> bool {
+    matches!(&decision.verdict, Some(Verdict::Accepted(accepted)) if !accepted.changes.is_empty())
 }
 
 enum Settled<'a> {

@@ -1,40 +1,80 @@
 //! What the rules need to know, fetched for a whole batch at once.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use im_infra::ids::UserId;
 use moka::future::Cache;
 use proto::{
     Error,
+    common::FanOutMode,
     repo::{GetUsersRequest, State, StateQuery, StatesRequest},
 };
 
 use super::batch::Arrival;
-use crate::repo::Repo;
+use crate::{config::RememberOptions, repo::Repo};
 
-/// Users whose existence is remembered; they never cease to exist.
-const USERS_REMEMBERED: u64 = 100_000;
-
+/// Reads states, and remembers those that are asked for with every command.
 pub(super) struct States {
     repo: Repo,
+    /// Users whose existence is known; they never cease to exist.
     users: Cache<UserId, ()>,
+    /// Conversations that are not large. What is remembered may be outdated: the append compares its version, and what was
+    /// decided upon an outdated state is decided again.
+    conversations: Cache<String, Arc<State>>,
+}
+
+/// The states that a round rests upon.
+#[derive(Default)]
+pub(super) struct Read {
+    states: HashMap<String, Arc<State>>,
+}
+
+impl Read {
+    pub(super) fn get(&self, conversation_id: &str) -> Option<&State> {
+        self.states.get(conversation_id).map(|state| &**state)
+    }
 }
 
 impl States {
-    pub(super) fn new(repo: Repo) -> Self {
-        Self { repo, users: Cache::new(USERS_REMEMBERED) }
+    pub(super) fn new(repo: Repo, options: &RememberOptions) -> Self {
+        let weight = |_: &String, state: &Arc<State>| u32::try_from(state.members.len()).unwrap_or(u32::MAX).max(1);
+        let conversations = Cache::builder().max_capacity(options.members_max).weigher(weight).build();
+        Self { repo, users: Cache::new(options.users_max), conversations }
     }
 
-    /// The conversations of these commands, fresh from the store; of large ones only the members that the commands concern.
-    pub(super) async fn of(&self, arrivals: &[&Arrival]) -> Result<HashMap<String, State>, Error> {
+    /// The conversations of these commands; of large ones only the members that the commands concern.
+    pub(super) async fn of(&self, arrivals: &[&Arrival]) -> Result<Read, Error> {
+        let mut read = Read::default();
         let mut concerned: HashMap<String, HashSet<UserId>> = HashMap::new();
         for arrival in arrivals {
-            concerned.entry(arrival.command.conversation.to_string()).or_default().extend(arrival.command.concerned());
+            let id = arrival.command.conversation.to_string();
+            if read.states.contains_key(&id) {
+                continue;
+            }
+            match self.conversations.get(&id).await {
+                Some(state) => drop(read.states.insert(id, state)),
+                None => concerned.entry(id).or_default().extend(arrival.command.concerned()),
+            }
         }
-        self.read(concerned).await
+        for (id, state) in self.read(concerned).await? {
+            let state = Arc::new(state);
+            if state.fan_out() == FanOutMode::Small {
+                self.conversations.insert(id.clone(), state.clone()).await;
+            }
+            read.states.insert(id, state);
+        }
+        Ok(read)
     }
 
-    /// Conversations, with these users' places in them.
+    /// A conversation's state has moved: it is read when it is needed again.
+    pub(super) async fn forget(&self, conversation_id: &str) {
+        self.conversations.invalidate(conversation_id).await;
+    }
+
+    /// Conversations as they are now, with these users' places in them; of those that are not large all members.
     pub(super) async fn read(&self, users: HashMap<String, HashSet<UserId>>) -> Result<HashMap<String, State>, Error> {
         let query = |(conversation_id, users): (String, HashSet<UserId>)| StateQuery {
             conversation_id,

@@ -99,6 +99,8 @@ impl KafkaOptions {
             .set("client.id", "gochat")
             .set("socket.timeout.ms", "15000")
             .set("socket.keepalive.enable", "true")
+            // Small requests must not wait for the answer to the one before.
+            .set("socket.nagle.disable", "true")
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "1000")
             .set("retry.backoff.ms", "20")

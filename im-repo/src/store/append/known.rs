@@ -2,44 +2,67 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use bytes::Bytes;
 use prost::Message as _;
-use proto::{common, repo::AppendGroup};
-use sea_orm::{Condition, DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _};
-
-use super::super::{
-    entity::{entry, rejection},
-    entries::to_proto,
+use proto::{
+    common,
+    message::{Entry, EntryBody},
+    repo::AppendGroup,
 };
+use sea_orm::{
+    Condition, ConnectionTrait as _, DatabaseTransaction, DbErr,
+    sea_query::{Expr, Query, SelectStatement, UnionType},
+};
+
+use super::super::entity::{entry, rejection};
 use crate::domain::{Known, Locked};
 
+/// Entries and rejections in one statement: it is asked for every append.
 pub(super) async fn read(
     transaction: &DatabaseTransaction,
     groups: &[AppendGroup],
     locked: &mut HashMap<String, Locked>,
 ) -> Result<(), DbErr> {
-    let entries = entry::Entity::find()
-        .filter(commands(groups, (entry::Column::ConversationId, entry::Column::SenderId, entry::Column::CommandId)));
-    for model in entries.all(transaction).await? {
-        let payload_hash = Bytes::from(model.payload_hash.clone());
-        let entry = to_proto(model)?;
-        if let Some(locked) = locked.get_mut(&entry.conversation_id) {
-            let command = (entry.sender_id, entry.command_id.clone());
-            locked.known.insert(command, Known { payload_hash, outcome: Ok(entry) });
-        }
-    }
-    let rejections = rejection::Entity::find().filter(commands(
-        groups,
-        (rejection::Column::ConversationId, rejection::Column::SenderId, rejection::Column::CommandId),
-    ));
-    for model in rejections.all(transaction).await? {
-        let error = common::Error::decode(&*model.error).map_err(|error| DbErr::Type(error.to_string()))?;
-        if let Some(locked) = locked.get_mut(&model.conversation_id) {
-            let known = Known { payload_hash: model.payload_hash.into(), outcome: Err(error) };
-            locked.known.insert((model.sender_id, model.command_id), known);
-        }
+    for row in transaction.query_all(&statement(groups)).await? {
+        let conversation_id: String = row.try_get("", "conversation_id")?;
+        let Some(locked) = locked.get_mut(&conversation_id) else { continue };
+        let (sender_id, command_id): (i64, String) = (row.try_get("", "sender_id")?, row.try_get("", "command_id")?);
+        let payload_hash: Vec<u8> = row.try_get("", "payload_hash")?;
+        let (seq, body): (i64, Vec<u8>) = (row.try_get("", "seq")?, row.try_get("", "body")?);
+        let outcome = if seq == 0 {
+            Err(common::Error::decode(&*body).map_err(|error| DbErr::Type(error.to_string()))?)
+        } else {
+            Ok(Entry {
+                conversation_id,
+                seq,
+                message_id: row.try_get("", "message_id")?,
+                sender_id,
+                command_id: command_id.clone(),
+                created_at_ms: row.try_get("", "created_at_ms")?,
+                msg_no: row.try_get("", "msg_no")?,
+                body: Some(EntryBody::decode(&*body).map_err(|error| DbErr::Type(error.to_string()))?),
+            })
+        };
+        locked.known.insert((sender_id, command_id), Known { payload_hash: payload_hash.into(), outcome });
     }
     Ok(())
+}
+
+/// The columns of both tables under the names of an entry's; a rejection has no place, which is 0.
+fn statement(groups: &[AppendGroup]) -> SelectStatement {
+    use {entry::Column as E, rejection::Column as R};
+    let rejections = Query::select()
+        .columns([R::ConversationId, R::SenderId, R::CommandId, R::PayloadHash, R::Error])
+        .exprs([Expr::value(0_i64), Expr::value(0_i64), Expr::value(0_i64), Expr::value(0_i64)])
+        .from(rejection::Entity)
+        .cond_where(commands(groups, (R::ConversationId, R::SenderId, R::CommandId)))
+        .to_owned();
+    Query::select()
+        .columns([E::ConversationId, E::SenderId, E::CommandId, E::PayloadHash, E::Body])
+        .columns([E::Seq, E::MessageId, E::MsgNo, E::CreatedAtMs])
+        .from(entry::Entity)
+        .cond_where(commands(groups, (E::ConversationId, E::SenderId, E::CommandId)))
+        .union(UnionType::All, rejections)
+        .to_owned()
 }
 
 /// `(conversation = ? and sender = ? and command in (...)) or ...`: every engine answers it from the unique key.

@@ -1,7 +1,7 @@
 //! The conversations' rows: made where they are missing, then locked in the order of their ids, so that two appends never
 //! wait for each other in a circle.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use proto::repo::AppendGroup;
 use sea_orm::{
@@ -18,21 +18,9 @@ pub(super) fn sorted_ids(groups: &[AppendGroup]) -> Vec<String> {
     ids
 }
 
-/// Makes empty rows in statements of their own: under the lock an insert could wait for another append's.
-pub(super) async fn make_rows(store: &Store, ids: &[String]) -> Result<(), DbErr> {
-    let present: Vec<String> = conversation::Entity::find()
-        .select_only()
-        .column(conversation::Column::ConversationId)
-        .filter(conversation::COLUMN.conversation_id.is_in(ids))
-        .into_tuple()
-        .all(store.database.reader())
-        .await?;
-    let present: HashSet<String> = present.into_iter().collect();
-    let missing = ids.iter().filter(|id| !present.contains(*id));
-    let rows: Vec<_> = missing.map(|id| conversation::ActiveModel::from(empty(id.clone()))).collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
+/// Makes empty rows in a statement of its own: under the lock an insert could wait for another append's.
+pub(super) async fn make_rows(store: &Store, missing: impl Iterator<Item = &String>) -> Result<(), DbErr> {
+    let rows = missing.map(|id| conversation::ActiveModel::from(empty(id.clone())));
     // Somebody else may make the same rows now: theirs are as good.
     let nothing = OnConflict::column(conversation::Column::ConversationId)
         .do_nothing_on([conversation::Column::ConversationId])
@@ -61,6 +49,7 @@ fn empty(conversation_id: String) -> conversation::Model {
     }
 }
 
+/// Locks the rows that are there.
 pub(super) async fn lock_rows(
     transaction: &DatabaseTransaction,
     ids: &[String],
@@ -71,10 +60,6 @@ pub(super) async fn lock_rows(
         .lock_exclusive()
         .all(transaction)
         .await?;
-    if rows.len() < ids.len() {
-        // Pruned between the two statements: the call is repeated.
-        return Err(DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout));
-    }
     Ok(rows
         .into_iter()
         .map(|row| (row.conversation_id.clone(), Locked { row: Row::from(row), ..Locked::default() }))

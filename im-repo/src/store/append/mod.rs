@@ -65,9 +65,19 @@ impl Store {
 
     async fn append_part(&self, groups: &[AppendGroup]) -> Result<Vec<GroupOutcome>, DbErr> {
         let ids = lock::sorted_ids(groups);
-        lock::make_rows(self, &ids).await?;
-        let transaction = self.database.begin().await?;
+        let mut transaction = self.database.begin().await?;
         let mut locked = lock::lock_rows(&transaction, &ids).await?;
+        if locked.len() < ids.len() {
+            // Seldom: the rows are made in a statement of their own, then all are locked anew.
+            transaction.rollback().await?;
+            lock::make_rows(self, ids.iter().filter(|id| !locked.contains_key(*id))).await?;
+            transaction = self.database.begin().await?;
+            locked = lock::lock_rows(&transaction, &ids).await?;
+        }
+        if locked.len() < ids.len() {
+            // Pruned between the two statements: the call is repeated.
+            return Err(DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout));
+        }
         known::read(&transaction, groups, &mut locked).await?;
         let now_ms = self.clock.now_ms();
         let plans: Vec<(&str, Plan)> = groups
