@@ -29,9 +29,9 @@ pub(crate) enum Command {
     Gateway,
     /// im-logic: decides commands. Needs Kafka, etcd, Redis and im-repo.
     Logic,
-    /// im-repo: the store. Needs etcd and a database whose schema is up to date (`gochat migrate up`).
+    /// im-repo: the store. Needs etcd, Redis and a database whose schema is up to date (`gochat migrate up`).
     Repo,
-    /// im-task: background work. Needs Kafka, etcd and im-repo.
+    /// im-task: background work. Needs Kafka, etcd, Redis and im-repo.
     Task,
     /// Looks at the configuration.
     Config {

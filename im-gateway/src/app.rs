@@ -15,7 +15,7 @@ use im_infra::{
     telemetry::Telemetry,
 };
 use proto::{Error, ErrorCode, mq};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -40,6 +40,8 @@ const ROUTE_TICKS: u64 = 120;
 const COMPLETE_TICKS: u64 = 4;
 const EPOCH_TICKS: u64 = 8;
 const TIDY_TICKS: u64 = 240;
+/// Large conversations whose members are loaded at once.
+const LOADS_AT_ONCE: usize = 8;
 /// How long a gateway waits before it asks again for a slot.
 const SLOT_RETRY_MS: u64 = 1_000;
 
@@ -130,6 +132,7 @@ impl Gateway {
             index: index.clone(),
             logic: logic.clone(),
             life: back.clone(),
+            loads: Semaphore::new(LOADS_AT_ONCE),
         });
         let per_minute = NonZeroU32::new(options.rate.anonymous_per_minute).unwrap_or(NonZeroU32::MIN);
         let anonymous = RateLimiter::keyed(Quota::per_minute(per_minute));

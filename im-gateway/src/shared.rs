@@ -81,6 +81,10 @@ impl Shared {
             let routes: Vec<Route> = some.iter().map(|connection| self.route_of(connection)).collect();
             match self.routes.put(&routes).await {
                 Ok(new) => {
+                    if !new.is_empty() {
+                        // Whoever made a conversation large meanwhile could not know that they are here.
+                        self.index.doubt();
+                    }
                     for connection in some.iter().filter(|one| new.contains(&one.identity.connection_id)) {
                         let resync = proto::client::Resync { reason: "route".into() };
                         connection.send_new(proto::client::server_frame::Frame::Resync(resync));

@@ -92,6 +92,8 @@ impl Logic {
     /// # Errors
     /// If the group cannot be joined or a position is out of range.
     pub async fn consume(self, life: Lifecycle) -> Result<(), MqError> {
+        let (handler, stopping) = (self.handler.clone(), life.stopping());
+        life.spawn_detached("epoch", async move { handler.follow_epoch(stopping).await });
         let source = (self.queue, Group::Logic, Topic::Upstream);
         consume(source, self.handler, self.options.consume, life, self.clock).await
     }

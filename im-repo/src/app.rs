@@ -65,14 +65,14 @@ impl Repo {
         }
         let epoch = store_epoch::epoch(&database, epoch_if_new).await?;
         let metrics = Arc::new(Metrics::new(telemetry));
-        let aside = CacheAside::new(cache, epoch.clone(), options.cache.clone(), metrics.clone());
+        let aside = CacheAside::new(cache, &epoch, options.cache.clone(), metrics.clone());
         let store = Store::new(database.clone(), clock, metrics, aside);
         Ok(Self { database, store, epoch, options: options.clone() })
     }
 
     /// Warms the cache up, and prunes from time to time, until the part of the process that is `life` stops.
     pub fn keep_up(&self, life: &Lifecycle) {
-        upkeep::start(&self.store, &self.options, life);
+        upkeep::start(&self.store, &self.epoch, &self.options, life);
     }
 
     /// Its gRPC services.

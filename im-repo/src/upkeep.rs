@@ -9,12 +9,16 @@ use crate::{RepoOptions, store::Store};
 /// From the end of one pass over what is too old to the begin of the next; several processes spread by the jitter.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
 
+/// How often the store is asked for its epoch.
+const EPOCH_EVERY: Duration = Duration::from_secs(1);
+
 /// Works until the part of the process that is `life` stops.
-pub(crate) fn start(store: &Store, options: &RepoOptions, life: &Lifecycle) {
+pub(crate) fn start(store: &Store, epoch: &str, options: &RepoOptions, life: &Lifecycle) {
     let conversations = options.cache.warm_up_conversations;
     if conversations > 0 {
         spawn(life, "warm-up", warm_up(store.clone(), conversations));
     }
+    spawn(life, "epoch", follow_epoch(store.clone(), epoch.to_owned()));
     spawn(life, "prune", prune(store.clone(), options.rejections_kept_ms));
 }
 
@@ -27,6 +31,16 @@ fn spawn(life: &Lifecycle, name: &'static str, work: impl Future<Output = ()> + 
             () = work => {}
         }
     });
+}
+
+/// A restore gives the store another epoch while this process runs.
+async fn follow_epoch(store: Store, epoch: String) {
+    loop {
+        tokio::time::sleep(EPOCH_EVERY).await;
+        if let Err(error) = store.epoch(&epoch).await {
+            tracing::debug!(%error, "store epoch not known, asking again");
+        }
+    }
 }
 
 async fn warm_up(store: Store, conversations: u64) {

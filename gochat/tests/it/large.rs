@@ -97,6 +97,29 @@ async fn r14_every_entry_of_a_large_conversation_reaches_exactly_its_members_in_
 }
 
 #[tokio::test]
+async fn r05_a_repeated_join_does_not_bring_back_who_was_removed_from_a_large_conversation() {
+    let server = Server::with(&[LARGE]).await;
+    let mut users = Vec::new();
+    for name in ["alice", "bob", "carol", "dave"] {
+        users.push(User::register(&server, name).await);
+    }
+    let [alice, bob, carol, dave] = &users[..] else { unreachable!() };
+    let group = group(&server, &[alice, bob, carol]).await;
+    let members = format!("/v1/conversations/{group}/members");
+    let invite = json!({"user_ids": [dave.id.to_string()]});
+    assert_eq!(alice.post(&server, &members, "in-dave", invite.clone()).await.0, 201);
+    let removed = alice.request(&server, Method::DELETE, &format!("{members}/{}", dave.id), "out", None).await;
+    assert_eq!(removed.status().as_u16(), 200);
+    let mut d = Socket::open(&server, dave, Format::Json).await;
+    // The same command again: the entry is pushed again, and brings nobody back.
+    assert_eq!(alice.post(&server, &members, "in-dave", invite).await.0, 201);
+    say(&server, bob, &group, "between-us").await;
+    gets(&mut d, 3).await;
+    d.send(Out::Ping(client::Ping { data: "still here".into() })).await;
+    assert!(matches!(d.next().await, In::Pong(_)));
+}
+
+#[tokio::test]
 async fn r15_a_gateway_that_starts_anew_loads_a_large_conversation_before_it_fans_out() {
     let server = Server::with(&[LARGE]).await;
     let mut users = Vec::new();

@@ -9,6 +9,8 @@ use proto::{
     mq::{Broadcast, Delivery, Downstream, Outcome, Receipt, Revocation, outcome},
 };
 
+use tokio::sync::Semaphore;
+
 use crate::{
     connections::{Connection, Connections, Frame},
     index::{self, Admitted, Index},
@@ -28,6 +30,8 @@ pub(crate) struct Deliver {
     pub(crate) index: Arc<Index>,
     pub(crate) logic: Logic,
     pub(crate) life: Lifecycle,
+    /// Loads of members that may run at once.
+    pub(crate) loads: Semaphore,
 }
 
 impl Deliver {
@@ -78,6 +82,11 @@ impl Deliver {
     /// To whoever is connected here of a large conversation, once it is known who that is.
     fn broadcast(self: &Arc<Self>, broadcast: Broadcast) {
         let conversation_id = broadcast.conversation_id.clone();
+        if broadcast.missed {
+            let frame = Frame::new(Body::Resync(client::Resync { reason: "parked".into() }));
+            self.connections.send(&self.index.doubt_one(&conversation_id), &frame);
+            return;
+        }
         match self.index.admit(broadcast) {
             Admitted::Now(broadcast) => self.fan_out(broadcast),
             Admitted::Waits => {}
@@ -85,7 +94,9 @@ impl Deliver {
                 self.metrics.index_loads.add(1, &[]);
                 let deliver = self.clone();
                 self.life.spawn_detached("index", async move {
-                    let Self { index, logic, life, .. } = &*deliver;
+                    let Self { index, logic, life, loads, .. } = &*deliver;
+                    // Closed never.
+                    let _turn = loads.acquire().await;
                     let fan_out = |broadcast| deliver.fan_out(broadcast);
                     index::load(index, logic, &conversation_id, &life.stopping(), fan_out).await;
                 });

@@ -13,6 +13,8 @@ pub(super) enum Known {
     /// Perhaps not every member who is connected here.
     #[default]
     Partly,
+    /// Those who are here are being told, part by part, before the entry that made it large.
+    Told,
     /// The members are being loaded.
     Loading(Loading),
     /// Every member who is connected here.
@@ -36,6 +38,14 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
+    /// Something was missed that may have told of members.
+    pub(super) fn doubt(&mut self) {
+        match &mut self.known {
+            Known::Loading(loading) => loading.is_whole = false,
+            known => *known = Known::Partly,
+        }
+    }
+
     /// A place as the store or im-task told it: the later change holds.
     pub(super) fn merge(&mut self, user: UserId, place: Interval) {
         let held = self.members.entry(user).or_insert(place);

@@ -37,6 +37,17 @@ struct Held {
     conversations: HashSet<Arc<str>>,
 }
 
+/// What is to be done after members were loaded.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// Something was missed since the load began: what waits may not go to whom is known now.
+    LoadAgain,
+    /// These waited.
+    FanOut(VecDeque<Broadcast>),
+    /// Nothing waits any more, and what comes goes on at once.
+    Done,
+}
+
 /// What is to be done with a broadcast.
 pub(crate) enum Admitted {
     /// Fan it out now.
@@ -100,7 +111,7 @@ impl Index {
 
     /// Takes a broadcast: it goes on at once if all members here are known, else it waits until they are.
     pub(crate) fn admit(&self, broadcast: Broadcast) -> Admitted {
-        self.make_room();
+        self.make_room(&broadcast.conversation_id);
         let mut conversation = self.conversations.entry(broadcast.conversation_id.as_str().into()).or_default();
         match &mut conversation.known {
             Known::Fully => Admitted::Now(broadcast),
@@ -113,23 +124,27 @@ impl Index {
                 Admitted::Waits
             }
             // It brings its members along.
-            Known::Partly if broadcast.index.is_some() => Admitted::Now(broadcast),
-            Known::Partly => {
+            Known::Partly | Known::Told if broadcast.index.is_some() => Admitted::Now(broadcast),
+            Known::Partly | Known::Told => {
                 conversation.known = Known::Loading(Loading { waiting: VecDeque::from([broadcast]), is_whole: true });
                 Admitted::Load
             }
         }
     }
 
-    /// What waited while the members were loaded; none: nothing waits any more, and what comes goes on at once.
-    pub(super) fn next_waiting(&self, conversation_id: &str) -> Option<VecDeque<Broadcast>> {
-        let mut conversation = self.conversations.get_mut(conversation_id)?;
-        let Known::Loading(loading) = &mut conversation.known else { return None };
-        if !loading.waiting.is_empty() {
-            return Some(mem::take(&mut loading.waiting));
+    /// What is next for who loads the members.
+    pub(super) fn next_waiting(&self, conversation_id: &str) -> Next {
+        let Some(mut conversation) = self.conversations.get_mut(conversation_id) else { return Next::Done };
+        let Known::Loading(loading) = &mut conversation.known else { return Next::Done };
+        if !loading.is_whole {
+            loading.is_whole = true;
+            return Next::LoadAgain;
         }
-        conversation.known = if loading.is_whole { Known::Fully } else { Known::Partly };
-        None
+        if !loading.waiting.is_empty() {
+            return Next::FanOut(mem::take(&mut loading.waiting));
+        }
+        conversation.known = Known::Fully;
+        Next::Done
     }
 
     /// The members that came with the entry that made it large.
@@ -138,11 +153,13 @@ impl Index {
             let place = Interval { visible_from: member.visible_from, left_seq: member.left_seq };
             self.merge(conversation_id, member.user_id, place);
         }
-        if !index.more
-            && let Some(mut conversation) = self.conversations.get_mut(conversation_id)
-            && matches!(conversation.known, Known::Partly)
-        {
-            conversation.known = Known::Fully;
+        if let Some(mut conversation) = self.conversations.get_mut(conversation_id) {
+            match (&conversation.known, index.more) {
+                (Known::Partly, true) => conversation.known = Known::Told,
+                (Known::Told, false) => conversation.known = Known::Fully,
+                // Something was missed between the parts, or the members are being loaded anyway.
+                _ => {}
+            }
         }
     }
 
@@ -158,12 +175,14 @@ impl Index {
 
     /// Something was missed: of no conversation all members are known for certain.
     pub(crate) fn doubt(&self) {
-        for mut conversation in self.conversations.iter_mut() {
-            match &mut conversation.known {
-                Known::Loading(loading) => loading.is_whole = false,
-                known => *known = Known::Partly,
-            }
-        }
+        self.conversations.iter_mut().for_each(|mut conversation| conversation.doubt());
+    }
+
+    /// Something of one conversation was missed; answers the members known here.
+    pub(crate) fn doubt_one(&self, conversation_id: &str) -> Vec<UserId> {
+        let Some(mut conversation) = self.conversations.get_mut(conversation_id) else { return Vec::new() };
+        conversation.doubt();
+        conversation.members.keys().copied().collect()
     }
 
     /// How many conversations are remembered.
@@ -172,8 +191,8 @@ impl Index {
     }
 
     /// Forgets conversations without a member here; when they are met again they are loaded again.
-    fn make_room(&self) {
-        if self.conversations.len() >= self.conversations_max {
+    fn make_room(&self, conversation_id: &str) {
+        if self.conversations.len() >= self.conversations_max && !self.conversations.contains_key(conversation_id) {
             self.conversations.retain(|_, conversation| {
                 !conversation.members.is_empty() || matches!(conversation.known, Known::Loading(_))
             });
@@ -205,6 +224,13 @@ mod tests {
         users
     }
 
+    fn waiting(index: &Index) -> VecDeque<Broadcast> {
+        match index.next_waiting("g:1") {
+            Next::FanOut(waiting) => waiting,
+            next => panic!("{next:?}"),
+        }
+    }
+
     fn index() -> Index {
         Index::new(2, 2)
     }
@@ -216,12 +242,12 @@ mod tests {
         assert!(matches!(index.admit(broadcast(1)), Admitted::Load));
         assert!(matches!(index.admit(broadcast(2)), Admitted::Waits));
         index.merge("g:1", 7, Interval::from(2));
-        let waiting = index.next_waiting("g:1").unwrap();
+        let waiting = waiting(&index);
         assert_eq!(waiting.iter().map(|one| one.entries[0].seq).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(waiting.iter().map(|one| sent(&index, &one.entries[0])).collect::<Vec<_>>(), [vec![], vec![7]]);
         assert!(matches!(index.admit(broadcast(3)), Admitted::Waits), "behind those that are being fanned out");
-        assert_eq!(index.next_waiting("g:1").unwrap().len(), 1);
-        assert!(index.next_waiting("g:1").is_none());
+        assert_eq!(self::waiting(&index).len(), 1);
+        assert!(matches!(index.next_waiting("g:1"), Next::Done));
         assert!(matches!(index.admit(broadcast(4)), Admitted::Now(_)));
         index.doubt();
         assert!(matches!(index.admit(broadcast(5)), Admitted::Load), "something was missed");
@@ -239,11 +265,31 @@ mod tests {
         assert!(matches!(index.admit(broadcast(5)), Admitted::Load), "more members were to come");
         let index = self::index();
         index.enter(7);
-        let last = MemberIndex { more: false, ..members };
+        index.admit(Broadcast { conversation_id: "g:1".into(), index: Some(members.clone()), ..Broadcast::default() });
+        index.take_up("g:1", &members);
+        let last = MemberIndex::default();
         assert!(matches!(index.admit(Broadcast { index: Some(last.clone()), ..broadcast(1) }), Admitted::Now(_)));
         index.take_up("g:1", &last);
         let Admitted::Now(next) = index.admit(broadcast(5)) else { panic!("all members are known") };
         assert_eq!(sent(&index, &next.entries[0]), [7], "8 is not connected here");
+        // What was missed between the parts may have been members.
+        let index = self::index();
+        index.admit(Broadcast { conversation_id: "g:1".into(), index: Some(members.clone()), ..Broadcast::default() });
+        index.take_up("g:1", &members);
+        index.doubt();
+        index.take_up("g:1", &last);
+        assert!(matches!(index.admit(broadcast(5)), Admitted::Load));
+    }
+
+    #[test]
+    fn r05_a_repeated_join_does_not_bring_back_who_was_removed() {
+        let index = index();
+        index.enter(7);
+        // As the hello loads it: joined with 6, removed with 20.
+        index.merge("g:1", 7, Interval::from(6).until(20));
+        let joined = entry(6, Some(Kind::Joined(Joined { user_ids: vec![7] })));
+        assert_eq!(sent(&index, &joined), [7]);
+        assert!(sent(&index, &entry(21, None)).is_empty());
     }
 
     #[test]
@@ -273,13 +319,18 @@ mod tests {
         assert!(matches!(index.admit(broadcast(1)), Admitted::Load));
         assert!(matches!(index.admit(broadcast(2)), Admitted::Waits));
         assert!(matches!(index.admit(broadcast(3)), Admitted::GivenUp));
-        assert!(index.next_waiting("g:1").is_none());
-        assert!(matches!(index.admit(broadcast(4)), Admitted::Load), "what was given up may have told of members");
+        assert!(matches!(index.admit(broadcast(4)), Admitted::Waits));
+        assert!(matches!(index.next_waiting("g:1"), Next::LoadAgain), "what was given up may have told of members");
+        assert_eq!(waiting(&index).len(), 1);
+        assert!(matches!(index.next_waiting("g:1"), Next::Done));
         for number in 0..10 {
             let id = format!("g:{number}");
-            let index_of_nobody = Some(MemberIndex::default());
-            index.admit(Broadcast { conversation_id: id.clone(), index: index_of_nobody, ..Broadcast::default() });
-            index.take_up(&id, &MemberIndex::default());
+            for more in [true, false] {
+                let nobody = MemberIndex { more, ..MemberIndex::default() };
+                let index_of_nobody = Some(nobody.clone());
+                index.admit(Broadcast { conversation_id: id.clone(), index: index_of_nobody, ..Broadcast::default() });
+                index.take_up(&id, &nobody);
+            }
         }
         assert!(index.len() <= 3, "{}", index.len());
     }

@@ -61,6 +61,11 @@ impl Letters {
         }
     }
 
+    /// Bytes of all of them, roughly.
+    pub fn bytes(&self) -> usize {
+        self.full.len() * RECORD_BYTES + self.open.values().map(|(_, size)| size).sum::<usize>()
+    }
+
     pub(super) fn into_records(self) -> Vec<NewRecord> {
         let open = self.open.into_iter().map(|(gateway, (letter, _))| (gateway.slot, letter));
         let all = self.full.into_iter().chain(open);

@@ -19,7 +19,7 @@ const PAGE: u32 = 1_000;
 const USERS_MAX: usize = 1_000;
 
 impl Reads {
-    /// A user's places in large conversations.
+    /// A user's places in large conversations, those that ended too: a repeated entry must not bring them back.
     pub(crate) async fn large_of(&self, user_id: UserId) -> Result<Vec<LargePlace>, Error> {
         let mut places = Vec::new();
         let mut after = String::new();
@@ -27,19 +27,19 @@ impl Reads {
             let list = ListOfRequest { user_id, after, limit: PAGE, conversation_id: String::new() };
             let page = self.repo.conversations().list_of(list).await?.into_inner();
             after = page.memberships.last().map_or_else(String::new, |last| last.conversation_id.clone());
-            let present: Vec<LargePlace> = page
+            let places_there: Vec<LargePlace> = page
                 .memberships
                 .into_iter()
                 // Only groups grow large.
                 .filter(|membership| membership.conversation_id.starts_with("g:"))
                 .filter_map(|membership| {
-                    let member = membership.member.filter(|member| member.left_seq == 0)?;
-                    let conversation_id = membership.conversation_id;
-                    Some(LargePlace { conversation_id, visible_from: member.visible_from, left_seq: 0 })
+                    let (member, conversation_id) = (membership.member?, membership.conversation_id);
+                    Some(LargePlace { conversation_id, visible_from: member.visible_from, left_seq: member.left_seq })
                 })
                 .collect();
-            let large = self.large_among(present.iter().map(|place| place.conversation_id.clone()).collect()).await?;
-            places.extend(present.into_iter().filter(|place| large.contains(&place.conversation_id)));
+            let ids = places_there.iter().map(|place| place.conversation_id.clone()).collect();
+            let large = self.large_among(ids).await?;
+            places.extend(places_there.into_iter().filter(|place| large.contains(&place.conversation_id)));
             if !page.more {
                 return Ok(places);
             }

@@ -20,6 +20,7 @@ use proto::{
     },
 };
 
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::{
@@ -60,6 +61,11 @@ impl Upstream {
         (clock, metrics): (Clock, Metrics),
     ) -> Self {
         Self { states: States::new(repo.clone(), remember), repo, outbox, limits, mint, clock, metrics }
+    }
+
+    /// Remembers nothing of a store that was replaced by a backup.
+    pub(crate) async fn follow_epoch(&self, stopping: CancellationToken) {
+        self.states.follow_epoch(stopping).await;
     }
 
     async fn decide_all<'a>(&self, arrivals: &'a [Arrival]) -> Result<Vec<Decided<'a>>, Failure> {

@@ -1,7 +1,7 @@
 //! What leaves: outcomes to the gateways that wait, entries to the gateways that hold those who may see them, entries of large
 //! conversations to im-task, and what follows from an entry back to `im.upstream`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, mem};
 
 use im_infra::{
     clock::Clock,
@@ -87,25 +87,42 @@ impl Outbox {
         self.clock.now_ms()
     }
 
-    /// Sends a batch; returns when the queue has confirmed all of it.
-    pub(super) async fn send(&self, batch: Batch) -> Result<(), Error> {
-        let users = batch.users();
+    /// Sends a batch; returns when the queue has confirmed all of it. Outcomes leave at once: they need not wait until it is
+    /// known where the recipients are.
+    pub(super) async fn send(&self, mut batch: Batch) -> Result<(), Error> {
+        let outcomes = mem::take(&mut batch.outcomes);
+        let follow_ups = batch.follow_ups.drain(..).map(follow_up).collect();
+        let (answered, delivered) = tokio::join!(self.answer(outcomes), self.deliver(batch));
+        answered.and(delivered)?;
+        self.produce(Topic::Upstream, follow_ups).await
+    }
+
+    async fn answer(&self, outcomes: Vec<(Origin, Outcome)>) -> Result<(), Error> {
         let mut letters = Letters::default();
-        for (origin, outcome) in batch.outcomes {
-            if !origin.instance.is_empty() {
-                let gateway = Gateway { instance: origin.instance, slot: origin.slot };
-                letters.to(&gateway, outcome.encoded_len()).outcomes.push(outcome);
-            }
+        for (origin, outcome) in outcomes.into_iter().filter(|(origin, _)| !origin.instance.is_empty()) {
+            let gateway = Gateway { instance: origin.instance, slot: origin.slot };
+            letters.to(&gateway, outcome.encoded_len()).outcomes.push(outcome);
         }
+        self.gateways.send(letters).await.map_err(|error| unavailable(Topic::Downstream, error))
+    }
+
+    async fn deliver(&self, batch: Batch) -> Result<(), Error> {
+        let users = batch.users();
         let mut tasks: BTreeMap<String, Vec<FanOutEntry>> = BTreeMap::new();
-        if !users.is_empty() || !batch.entries.is_empty() {
-            let whereabouts = self.gateways.find(&users).await;
-            for (entry, reach, trace_parent) in batch.entries {
-                let Reach::Users(users) = reach else {
+        let mut small = Vec::with_capacity(batch.entries.len());
+        for (entry, reach, trace_parent) in batch.entries {
+            match reach {
+                Reach::Users(users) => small.push((entry, users, trace_parent)),
+                Reach::Conversation => {
                     let id = entry.conversation_id.clone();
                     tasks.entry(id).or_default().push(FanOutEntry { entry: Some(entry), trace_parent });
-                    continue;
-                };
+                }
+            }
+        }
+        if !users.is_empty() {
+            let whereabouts = self.gateways.find(&users).await;
+            let mut letters = Letters::default();
+            for (entry, users, trace_parent) in small {
                 for (gateway, recipients) in whereabouts.split(&users) {
                     letters.deliver(&gateway, &entry, &recipients, &trace_parent);
                 }
@@ -116,11 +133,9 @@ impl Outbox {
                     letters.to(&gateway, part.encoded_len()).receipts.push(part);
                 }
             }
+            self.gateways.send(letters).await.map_err(|error| unavailable(Topic::Downstream, error))?;
         }
-        let sent = self.gateways.send(letters).await;
-        sent.map_err(|error| unavailable(Topic::Downstream, error))?;
-        self.produce(Topic::Task, tasks.into_iter().flat_map(fan_outs).collect()).await?;
-        self.produce(Topic::Upstream, batch.follow_ups.into_iter().map(follow_up).collect()).await
+        self.produce(Topic::Task, tasks.into_iter().flat_map(fan_outs).collect()).await
     }
 
     async fn produce(&self, topic: Topic, records: Vec<NewRecord>) -> Result<(), Error> {

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
 use im_infra::ids::UserId;
@@ -10,11 +11,16 @@ use moka::future::Cache;
 use proto::{
     Error,
     common::FanOutMode,
-    repo::{GetUsersRequest, State, StateQuery, StatesRequest},
+    repo::{GetUsersRequest, State, StateQuery, StatesRequest, StoreEpochRequest},
 };
+
+use tokio_util::sync::CancellationToken;
 
 use super::batch::Arrival;
 use crate::{config::RememberOptions, repo::Repo};
+
+/// How often the store is asked for its epoch.
+const EPOCH_EVERY: Duration = Duration::from_secs(1);
 
 /// Reads states, and remembers those that are asked for with every command.
 pub(super) struct States {
@@ -67,6 +73,21 @@ impl States {
             read.states.insert(id, state);
         }
         Ok(read)
+    }
+
+    /// Forgets everything whenever the store was restored, until `stopping`.
+    pub(super) async fn follow_epoch(&self, stopping: CancellationToken) {
+        let mut known = None;
+        while stopping.run_until_cancelled(tokio::time::sleep(EPOCH_EVERY)).await.is_some() {
+            let Ok(answer) = self.repo.conversations().store_epoch(StoreEpochRequest {}).await else { continue };
+            let epoch = answer.into_inner().epoch;
+            if known.as_ref().is_some_and(|known| *known != epoch) {
+                tracing::warn!(epoch, "the store was restored, states are read anew");
+                self.conversations.invalidate_all();
+                self.users.invalidate_all();
+            }
+            known = Some(epoch);
+        }
     }
 
     /// A conversation's state has moved: it is read when it is needed again.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -21,7 +21,7 @@ const LOOKS_MAX: usize = 3;
 /// Reads through a cache, and tells it of changes.
 pub struct CacheAside {
     cache: Arc<dyn Cache>,
-    epoch: String,
+    epoch: RwLock<Arc<str>>,
     options: CacheOptions,
     metrics: Arc<Metrics>,
     flights: Flights,
@@ -36,8 +36,8 @@ enum Looked<V> {
 
 impl CacheAside {
     /// Over a cache, for the store of that epoch.
-    pub fn new(cache: Arc<dyn Cache>, epoch: String, options: CacheOptions, metrics: Arc<Metrics>) -> Self {
-        Self { cache, epoch, options, metrics, flights: Flights::default() }
+    pub fn new(cache: Arc<dyn Cache>, epoch: &str, options: CacheOptions, metrics: Arc<Metrics>) -> Self {
+        Self { cache, epoch: RwLock::new(epoch.into()), options, metrics, flights: Flights::default() }
     }
 
     /// What the keys stand for; those that stand for nothing are left out. What the cache does not know is read, once for
@@ -167,8 +167,18 @@ impl CacheAside {
         Change { name: self.name(key), to: To::Always(self.kept::<K>(value)) }
     }
 
+    /// The store was restored: nothing that is kept is of it.
+    pub fn renew(&self, epoch: &str) {
+        let mut held = self.epoch.write().unwrap_or_else(PoisonError::into_inner);
+        if **held != *epoch {
+            tracing::warn!(epoch, "the store was restored, the cache begins anew");
+            *held = epoch.into();
+        }
+    }
+
     fn name(&self, key: &impl Key) -> String {
-        format!("{}:{key}", self.epoch)
+        let epoch = self.epoch.read().unwrap_or_else(PoisonError::into_inner);
+        format!("{epoch}:{key}")
     }
 
     fn kept<K: Key>(&self, value: &K::Value) -> Kept {

@@ -75,6 +75,9 @@ impl Store {
 
     async fn try_heads(&self, query: &HeadsRequest) -> Result<Vec<Head>, DbErr> {
         let keys = query.conversation_ids.iter().cloned().map(HeadKey).collect();
+        if query.fresh && !query.last_entry {
+            return self.fresh_heads(&query.conversation_ids).await;
+        }
         let heads = if query.fresh {
             self.read_heads(keys).await?.into_iter().collect()
         } else {
@@ -88,6 +91,13 @@ impl Store {
     pub(super) async fn head(&self, conversation_id: &str) -> Result<Option<Head>, DbErr> {
         let keys = vec![HeadKey(conversation_id.to_owned())];
         Ok(self.aside.get(keys, |missing| self.read_heads(missing)).await?.into_values().next())
+    }
+
+    /// Rows alone, past the cache.
+    async fn fresh_heads(&self, ids: &[String]) -> Result<Vec<Head>, DbErr> {
+        let rows = self.conversations(&ids.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+        let rows = rows.into_iter().filter(|(_, row)| row.last_seq > 0);
+        Ok(rows.map(|(id, row)| to_head(&id, Row::from(row), None)).collect())
     }
 
     async fn read_heads(&self, keys: Vec<HeadKey>) -> Result<Vec<(HeadKey, Head)>, DbErr> {

@@ -59,7 +59,7 @@ impl Store {
         let transaction = self.database.begin().await?;
         // As an append does: the conversations first, in the order of their ids. Nobody adds a rejection to them meanwhile.
         let locked = lock_empty(&transaction, &old).await?;
-        let deleted = rejection::Entity::delete_many().filter(these(&old)).exec(&transaction).await?;
+        let deleted = rejection::Entity::delete_many().filter(these(&old, before_ms)).exec(&transaction).await?;
         let conversations = delete_bare(&transaction, locked).await?;
         transaction.commit().await?;
         Ok(Pruned { rejections: deleted.rows_affected, conversations, more })
@@ -98,16 +98,18 @@ async fn delete_bare(transaction: &DatabaseTransaction, locked: Vec<String>) -> 
     Ok(conversation::Entity::delete_many().filter(bare).exec(transaction).await?.rows_affected)
 }
 
-fn these(old: &[RejectionKey]) -> Condition {
+/// Of these keys the rows that are old: one may be gone by now, and its command rejected anew.
+fn these(old: &[RejectionKey], before_ms: i64) -> Condition {
     let mut by_sender: HashMap<(&str, i64), Vec<&str>> = HashMap::new();
     for (conversation_id, sender_id, command_id) in old {
         by_sender.entry((conversation_id, *sender_id)).or_default().push(command_id);
     }
-    by_sender.into_iter().fold(Condition::any(), |any, ((conversation_id, sender_id), commands)| {
+    let any = by_sender.into_iter().fold(Condition::any(), |any, ((conversation_id, sender_id), commands)| {
         let same = Condition::all()
             .add(rejection::Column::ConversationId.eq(conversation_id))
             .add(rejection::Column::SenderId.eq(sender_id))
             .add(rejection::Column::CommandId.is_in(commands));
         any.add(same)
-    })
+    });
+    Condition::all().add(any).add(rejection::Column::CreatedAtMs.lt(before_ms))
 }

@@ -8,12 +8,14 @@ use super::{Store, entity::store};
 use crate::error::{Kind, kind, to_error};
 
 impl Store {
-    /// The epoch; `fresh` becomes it if there is none yet.
+    /// The epoch; `fresh` becomes it if there is none yet. The cache learns it, too.
     ///
     /// # Errors
     /// `unavailable` if the database is away.
     pub async fn epoch(&self, fresh: &str) -> Result<String, Error> {
-        epoch(&self.database, fresh).await
+        let epoch = epoch(&self.database, fresh).await?;
+        self.aside.renew(&epoch);
+        Ok(epoch)
     }
 }
 

@@ -38,14 +38,18 @@ impl Store {
             created_at_ms: self.clock.now_ms(),
         };
         let insert = user::Entity::insert(user::ActiveModel::from(model.clone()));
+        let telling = self.aside.telling();
         match insert.exec_without_returning(self.database.writer()).await {
             Ok(_) => {
                 // Somebody may have asked for them before they were there.
                 let name = self.aside.unknown(&NameKey(model.name_key.clone()));
-                self.aside.tell(&[name, self.aside.unknown(&UserKey(model.user_id))]).await;
+                telling.tell(&[name, self.aside.unknown(&UserKey(model.user_id))]).await;
                 Ok(to_proto(model))
             }
-            Err(error) if kind(&error) == Kind::Constraint => Err(ErrorCode::NameTaken.into()),
+            Err(error) if kind(&error) == Kind::Constraint => {
+                telling.tell(&[]).await;
+                Err(ErrorCode::NameTaken.into())
+            }
             Err(error) => Err(to_error(&error)),
         }
     }

@@ -12,7 +12,8 @@ use super::{FanOut, pack};
 /// Members of one page.
 const PAGE: u32 = 1_000;
 
-/// Adds the members to the gateways' letters: to each those whose routes lead there, to one of which nothing is known all.
+/// Adds the members to the gateways' letters: to each those whose routes lead there, to one of which nothing is known all. Places
+/// that ended are told too: a repeated entry must not bring them back.
 /// Whoever comes later loads the place at hello.
 pub(super) async fn index(
     job: &FanOut,
@@ -20,9 +21,12 @@ pub(super) async fn index(
     conversation_id: &str,
     letters: &mut Letters,
 ) -> Result<(), Error> {
+    for gateway in live {
+        pack::index(letters, gateway, conversation_id, MemberIndex { more: true, ..MemberIndex::default() });
+    }
     let mut after = 0;
     loop {
-        let request = MembersRequest { conversation_id: conversation_id.to_owned(), after, limit: PAGE, gone: false };
+        let request = MembersRequest { conversation_id: conversation_id.to_owned(), after, limit: PAGE, gone: true };
         let page = job.repo.groups().members(request).await?.into_inner();
         after = page.members.last().map_or(after, |member| member.user_id);
         let users: Vec<i64> = page.members.iter().map(|member| member.user_id).collect();

@@ -1,5 +1,7 @@
 //! The job.
 
+use std::mem;
+
 use async_trait::async_trait;
 use im_infra::{
     gateways::{Gateways, Letters},
@@ -18,6 +20,9 @@ use crate::{
     job::{Job, JobLimits, Verdict},
     repo::Repo,
 };
+
+/// Bytes of records that are held before they are sent.
+const LETTERS_BYTES_MAX: usize = 8 << 20;
 
 /// Fans entries of large conversations out.
 pub(crate) struct FanOut {
@@ -42,34 +47,60 @@ impl Job for FanOut {
     }
 
     async fn run(&self, tasks: &[mq::FanOut]) -> Verdict {
+        for (index, task) in tasks.iter().enumerate() {
+            if task.entries.iter().any(|part| !is_of(part, &task.conversation_id)) {
+                return Verdict::Reject(index, Error::invalid("entries", "entries of the conversation"));
+            }
+        }
+        match self.fan_out(tasks).await {
+            Ok(()) => Verdict::Done,
+            Err(error) => Verdict::Retry(error),
+        }
+    }
+}
+
+impl FanOut {
+    async fn fan_out(&self, tasks: &[mq::FanOut]) -> Result<(), Error> {
         // After the commit of all of them: a gateway that is not there yet has clients that read them at their hello.
         let live: Vec<_> = self.gateways.find(&[]).await.live().cloned().collect();
         let mut letters = Letters::default();
-        for (index, task) in tasks.iter().enumerate() {
-            for part in &task.entries {
-                let Some(entry) = part.entry.as_ref().filter(|one| one.conversation_id == task.conversation_id) else {
-                    return Verdict::Reject(index, Error::invalid("entries", "entries of the conversation"));
-                };
-                if becomes_large(entry)
-                    && let Err(error) = flip::index(self, &live, &task.conversation_id, &mut letters).await
-                {
-                    return Verdict::Retry(error);
-                }
-                let span = tracing::info_span!("task.entry.fan_out", otel.kind = "consumer", gateways = live.len());
-                trace_context::continue_in(&span, &part.trace_parent);
-                let trace_parent = trace_context::of(&span);
-                for gateway in &live {
-                    pack::broadcast(&mut letters, gateway, entry, &trace_parent);
-                }
+        for part in tasks.iter().flat_map(|task| &task.entries) {
+            let Some(entry) = &part.entry else { continue };
+            if becomes_large(entry) {
+                flip::index(self, &live, &entry.conversation_id, &mut letters).await?;
+            }
+            let span = tracing::info_span!("task.entry.fan_out", otel.kind = "consumer", gateways = live.len());
+            trace_context::continue_in(&span, &part.trace_parent);
+            let trace_parent = trace_context::of(&span);
+            for gateway in &live {
+                pack::broadcast(&mut letters, gateway, entry, &trace_parent);
+            }
+            // However many gateways there are, not all of it is held at once.
+            if letters.bytes() > LETTERS_BYTES_MAX {
+                self.send(mem::take(&mut letters)).await?;
             }
         }
-        match self.gateways.send(letters).await {
-            Ok(()) => Verdict::Done,
-            Err(error) => {
-                Verdict::Retry(Error::new(ErrorCode::Unavailable).with("part", "im.downstream").with("reason", error))
-            }
-        }
+        self.send(letters).await
     }
+
+    async fn send(&self, letters: Letters) -> Result<(), Error> {
+        let unavailable =
+            |error| Error::new(ErrorCode::Unavailable).with("part", "im.downstream").with("reason", error);
+        self.gateways.send(letters).await.map_err(unavailable)
+    }
+
+    /// Records of a conversation were given up: every gateway has to load its members again, and its members have to sync.
+    pub(crate) async fn given_up(&self, conversation_id: &str) -> Result<(), Error> {
+        let mut letters = Letters::default();
+        for gateway in self.gateways.find(&[]).await.live() {
+            pack::missed(&mut letters, gateway, conversation_id);
+        }
+        self.send(letters).await
+    }
+}
+
+fn is_of(part: &mq::FanOutEntry, conversation_id: &str) -> bool {
+    part.entry.as_ref().is_some_and(|entry| entry.conversation_id == conversation_id)
 }
 
 fn becomes_large(entry: &Entry) -> bool {

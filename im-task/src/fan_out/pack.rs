@@ -22,7 +22,7 @@ pub(super) fn broadcast(letters: &mut Letters, gateway: &Gateway, entry: &Entry,
         conversation_id: entry.conversation_id.clone(),
         entries: vec![entry.clone()],
         trace_parent: trace_parent.to_owned(),
-        index: None,
+        ..Broadcast::default()
     });
 }
 
@@ -31,6 +31,13 @@ pub(super) fn index(letters: &mut Letters, gateway: &Gateway, conversation_id: &
     let letter = letters.to(gateway, index.encoded_len());
     let conversation_id = conversation_id.to_owned();
     letter.broadcasts.push(Broadcast { conversation_id, index: Some(index), ..Broadcast::default() });
+}
+
+/// Says that entries of a conversation never come.
+pub(super) fn missed(letters: &mut Letters, gateway: &Gateway, conversation_id: &str) {
+    let conversation_id = conversation_id.to_owned();
+    let missed = Broadcast { conversation_id, missed: true, ..Broadcast::default() };
+    letters.to(gateway, missed.encoded_len()).broadcasts.push(missed);
 }
 
 #[cfg(test)]

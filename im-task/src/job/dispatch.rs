@@ -28,6 +28,12 @@ impl Handler for Dispatch {
         }
         self.fan_out.run(fan_outs).await
     }
+
+    /// Keyed by conversation: even of a record that cannot be read it is known whose members miss something.
+    async fn parked(&self, record: &Record, _: &Error) -> Result<(), Failure> {
+        let Ok(conversation_id) = std::str::from_utf8(&record.key) else { return Ok(()) };
+        self.fan_out.job().given_up(conversation_id).await.map_err(Failure::of)
+    }
 }
 
 fn decode(record: &Record) -> Result<Kind, Error> {

@@ -20,6 +20,10 @@ impl<J: Job> Runner<J> {
         Self { job, metrics }
     }
 
+    pub(super) const fn job(&self) -> &J {
+        &self.job
+    }
+
     /// Runs tasks, each with its record's place in the batch.
     pub(super) async fn run(&self, tasks: Vec<(usize, J::Task)>) -> Result<(), Failure> {
         let mut seen = HashSet::new();

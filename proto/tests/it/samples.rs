@@ -110,6 +110,7 @@ pub(crate) fn downstream_of_large() -> mq::Downstream {
         entries: vec![entry(Kind::FanOutChanged(message::FanOutChanged { mode: 2 }))],
         trace_parent: "00-".into(),
         index: Some(mq::MemberIndex { members, more: true }),
+        missed: true,
     };
     mq::Downstream { instance: "gw".into(), broadcasts: vec![broadcast], ..mq::Downstream::default() }
 }

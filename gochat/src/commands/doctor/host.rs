@@ -76,11 +76,11 @@ fn required(target: DoctorTarget, config: &Config, found: &mut Findings) {
 /// Every connection of a client is an open file.
 pub(super) fn open_files(config: &Config) -> Findings {
     let mut found = Findings::about("open files");
-    let connections = config.gateway.ws.connections_max;
+    let connections = config.gateway.http.connections_max;
     let needed = u64::try_from(connections).unwrap_or(u64::MAX).saturating_add(OTHER_FILES);
     match getrlimit(Resource::Nofile).current {
         Some(limit) if limit < needed => found.warning(format_args!(
-            "a process may open {limit}: gateway.ws.connections_max ({connections}) needs {needed}; raise it (ulimit -n)"
+            "a process may open {limit}: gateway.http.connections_max ({connections}) needs {needed}; raise it (ulimit -n)"
         )),
         Some(limit) => found.ok(format_args!("a process may open {limit}")),
         None => found.ok("a process may open any number"),

@@ -28,7 +28,7 @@ impl Needs {
             database: alone || any_of(&[Repo]),
             kafka: any_of(&[Gateway, Logic, Task]),
             etcd: !alone,
-            redis: any_of(&[Gateway, Logic]),
+            redis: !alone,
         }
     }
 }
@@ -54,6 +54,6 @@ mod tests {
         let alone = Needs::of(DoctorTarget::Standalone);
         assert!(alone.data_folder && !alone.kafka && !alone.etcd && !alone.redis, "{alone:?}");
         let repo = Needs::of(DoctorTarget::Repo);
-        assert!(repo.database && repo.etcd && !repo.kafka && !repo.redis && !repo.clients, "{repo:?}");
+        assert!(repo.database && repo.etcd && !repo.kafka && repo.redis && !repo.clients, "{repo:?}");
     }
 }
