@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use im_gateway::GatewayOptions;
 use im_infra::{
+    clock::Clock,
     config::{Check, ConfigError, Report, Sources, load},
     lifecycle::AdminOptions,
     mq::{EmbeddedLogOptions, KafkaOptions},
@@ -76,18 +77,13 @@ impl Check for Config {
         report.range("telemetry.trace.sample_ratio", self.telemetry.trace.sample_ratio, 0.0..=1.0);
         report.range("telemetry.log.file_bytes_max", self.telemetry.log.file_bytes_max, 4_096..=1 << 40);
         report.range("telemetry.log.files_kept", self.telemetry.log.files_kept, 1..=1_000);
-        report.range("rpc.deadline_ms", self.rpc.deadline_ms, 10..=60_000);
-        let secret = self.rpc.secret.expose().len();
-        report.require(secret == 0 || secret >= 32, "rpc.secret", "***", "at least 32 bytes");
-        report.range("log.partitions", self.log.partitions, 1..=256);
-        report.range("log.topic_bytes_max", self.log.topic_bytes_max, 1 << 20..=1 << 40);
-        report.range("log.reserve_bytes", self.log.reserve_bytes, 0..=self.log.topic_bytes_max / 2);
-        report.range("kafka.partitions", self.kafka.partitions, 1..=10_000);
-        report.range("kafka.downstream_partitions", self.kafka.downstream_partitions, 1..=10_000);
-        report.range("kafka.session_timeout_ms", self.kafka.session_timeout_ms, 500..=300_000);
-        report.range("kafka.request_timeout_ms", self.kafka.request_timeout_ms, 100..=120_000);
-        report.range("etcd.lease_ttl_ms", self.etcd.lease_ttl_ms, 2_000..=60_000);
-        report.require(!self.etcd.endpoints.is_empty(), "etcd.endpoints", "", "at least one http://host:port");
+        self.rpc.check(report);
+        self.log.check(report);
+        self.kafka.check(report);
+        self.etcd.check(report);
+        self.redis.tls.check("redis.tls", &Clock::system(), report);
+        let over_tls = self.redis.url.expose().starts_with("rediss://");
+        report.require(over_tls || self.redis.tls.is_empty(), "redis.url", "***", "rediss://…, as redis.tls is set");
         report.range("redis.timeout_ms", self.redis.timeout_ms, 50..=10_000);
         report.range("redis.route_ttl_ms", self.redis.route_ttl_ms, 90_000..=3_600_000);
         report.range("redis.complete_ttl_ms", self.redis.complete_ttl_ms, 45_000..=3_600_000);

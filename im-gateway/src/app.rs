@@ -13,6 +13,7 @@ use im_infra::{
     rpc::Channel,
     session_store::SessionStore,
     telemetry::Telemetry,
+    tls::{TlsAcceptor, TlsError},
 };
 use proto::{Error, ErrorCode, mq};
 use tokio::{net::TcpListener, sync::Semaphore};
@@ -24,7 +25,7 @@ use crate::{
     downstream::{self, Deliver},
     http,
     index::Index,
-    listener::Listener,
+    listener::{self, Listener},
     logic::Logic,
     metrics::Metrics,
     shared::Shared,
@@ -76,6 +77,9 @@ pub enum GatewayError {
         /// Why it does not.
         source: std::io::Error,
     },
+    /// The listener's TLS.
+    #[error("gateway.http.tls: {0}")]
+    Tls(#[from] TlsError),
     /// No slot, or no registry.
     #[error("registry: {0}")]
     Registry(#[from] RegistryError),
@@ -105,6 +109,7 @@ impl Gateway {
         let GatewayParts { queue, logic, routes, registry, instance, clock, telemetry, readiness } = parts;
         let failed = |source| GatewayError::Listen { address: options.http.listen, source };
         let (edge, back) = (life.part(), life.part());
+        let tls = options.http.tls.acceptor("gateway.http.tls", listener::PROTOCOL, &clock)?;
         // Bound first, so that a taken port is told before anything is announced; served last.
         let listener = TcpListener::bind(options.http.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -174,13 +179,19 @@ impl Gateway {
         if let Err(error) = shared.routes.announce(&shared.origin.instance, shared.origin.slot).await {
             tracing::warn!(%error, "not announced in the session store, trying again with the routes");
         }
-        serve(listener, &shared, &edge);
+        serve((listener, tls), &shared, &edge);
         Ok(Self { address, edge, back, shared, registration, slot })
     }
 
     /// Where it listens.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where clients reach it.
+    pub fn url(&self) -> String {
+        let scheme = if self.shared.options.http.tls.certificate.is_empty() { "http" } else { "https" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// Sends clients away, lets what is in flight end, then leaves the registry; at most `limit` long for each step.
@@ -215,9 +226,9 @@ async fn lease(registry: &dyn Registry, count: u32, metrics: &Metrics) -> Result
     }
 }
 
-fn serve(socket: TcpListener, shared: &Arc<Shared>, life: &Lifecycle) {
+fn serve((socket, tls): (TcpListener, Option<TlsAcceptor>), shared: &Arc<Shared>, life: &Lifecycle) {
     let router = http::router(shared.clone());
-    let listener = Listener::new(router, &shared.options.http, shared.metrics.clone(), life.clone());
+    let listener = Listener::new(router, &shared.options.http, tls, shared.metrics.clone(), life.clone());
     life.spawn("http", async move {
         listener.accept(socket).await;
         Ok::<(), Infallible>(())

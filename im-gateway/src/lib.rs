@@ -14,6 +14,7 @@ mod metrics;
 mod shared;
 mod tokens;
 mod upstream;
+mod write_limit;
 mod ws;
 
 pub use app::{Gateway, GatewayParts};

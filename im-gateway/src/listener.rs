@@ -1,5 +1,5 @@
-//! Takes TCP connections in: bounded in number, with a time for every request's head, ended in order when the gateway stops.
-//! HTTP/1.1 alone is spoken here: HTTP/2 ends where TLS ends.
+//! Takes TCP connections in: bounded in number, with a time for the handshake of TLS and for every request's head, ended in
+//! order when the gateway stops. HTTP/1.1 alone is spoken here.
 
 use std::{convert::Infallible, future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
@@ -10,17 +10,23 @@ use axum::{
 };
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use im_infra::lifecycle::Lifecycle;
+use im_infra::{
+    lifecycle::Lifecycle,
+    tls::{TlsAcceptor, TlsStream},
+};
 use proto::{Error, ErrorCode};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
-use crate::{config::HttpOptions, error::Problem, metrics::Metrics};
+use crate::{config::HttpOptions, error::Problem, metrics::Metrics, write_limit::WriteLimited};
 
+/// What clients may ask for in a handshake.
+pub(crate) const PROTOCOL: &[u8] = b"http/1.1";
 /// The wait after the system gave no connection, as when it is out of descriptors.
 const ACCEPT_RETRY_MS: u64 = 500;
 /// Connections past the bound that are told so at once; others are closed without a word.
@@ -61,6 +67,10 @@ impl Drop for Taken {
 pub(crate) struct Listener {
     router: Router,
     http: http1::Builder,
+    /// None: without TLS.
+    tls: Option<TlsAcceptor>,
+    handshake_limit: Duration,
+    write_limit_ms: u32,
     seats: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
     metrics: Arc<Metrics>,
@@ -69,14 +79,24 @@ pub(crate) struct Listener {
 
 impl Listener {
     /// One that has not begun. Its connections are tasks of `life`.
-    pub(crate) fn new(router: Router, options: &HttpOptions, metrics: Arc<Metrics>, life: Lifecycle) -> Self {
+    pub(crate) fn new(
+        router: Router,
+        options: &HttpOptions,
+        tls: Option<TlsAcceptor>,
+        metrics: Arc<Metrics>,
+        life: Lifecycle,
+    ) -> Self {
         let mut http = http1::Builder::new();
+        let limit = Duration::from_millis(options.header_timeout_ms);
         // Hyper starts this time when it waits for a head: it ends half a head, a silent connection, and one that was kept
         // alive for nothing.
-        http.timer(TokioTimer::new()).header_read_timeout(Duration::from_millis(options.header_timeout_ms));
+        http.timer(TokioTimer::new()).header_read_timeout(limit);
         Self {
             router,
             http,
+            tls,
+            handshake_limit: limit,
+            write_limit_ms: u32::try_from(options.header_timeout_ms).unwrap_or(u32::MAX),
             seats: Arc::new(Semaphore::new(options.connections_max)),
             refusals: Arc::new(Semaphore::new(REFUSALS_MAX)),
             metrics,
@@ -113,7 +133,12 @@ impl Listener {
         let listener = self.clone();
         if let Ok(permit) = self.seats.clone().try_acquire_owned() {
             let seat = Seat::take(permit, self.metrics.clone());
-            self.life.spawn_detached("connection", listener.serve(stream, peer, seat));
+            match &self.tls {
+                None => self.life.spawn_detached("connection", listener.serve(stream, peer, seat)),
+                Some(tls) => {
+                    self.life.spawn_detached("connection", listener.serve_over(tls.clone(), stream, peer, seat));
+                }
+            }
             return;
         }
         self.metrics.refused(ErrorCode::Overloaded);
@@ -122,8 +147,27 @@ impl Listener {
         }
     }
 
+    /// One connection over TLS, which has its seat from the first byte on.
+    async fn serve_over(self: Arc<Self>, tls: TlsAcceptor, stream: TcpStream, peer: SocketAddr, seat: Seat) {
+        let stopping = self.life.stopping();
+        let handshake = tokio::time::timeout(self.handshake_limit, Box::pin(shake_hands(&tls, stream)));
+        let shaken = tokio::select! {
+            () = stopping.cancelled() => return,
+            shaken = handshake => shaken,
+        };
+        match shaken {
+            Ok(Ok(stream)) => self.serve(stream, peer, seat).await,
+            // Who speaks no TLS, or trusts somebody else, has heard why.
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "no handshake"),
+            Err(_) => tracing::debug!(%peer, "no handshake in time"),
+        }
+    }
+
     /// One connection, until it ends or becomes a WebSocket, which is a task of its own.
-    async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, seat: Seat) {
+    async fn serve<S>(self: Arc<Self>, stream: S, peer: SocketAddr, seat: Seat)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let requests = TaskTracker::new();
         let (router, begun) = (self.router.clone(), requests.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
@@ -131,7 +175,11 @@ impl Listener {
             request.extensions_mut().insert(seat.clone());
             begun.track_future(router.clone().call(request))
         });
-        let mut connection = pin!(self.http.serve_connection(TokioIo::new(stream), service).with_upgrades());
+        let mut connection = pin!(
+            self.http
+                .serve_connection(TokioIo::new(WriteLimited::new(stream, self.write_limit_ms)), service)
+                .with_upgrades()
+        );
         let stopping = self.life.stopping();
         tokio::select! {
             // How it ended is between hyper and the client: a head that came too late, a connection that broke.
@@ -153,13 +201,31 @@ impl Listener {
 
     /// Answers the first request of a connection that found no place.
     async fn refuse(self: Arc<Self>, stream: TcpStream, turn: OwnedSemaphorePermit) {
+        let told = async {
+            match &self.tls {
+                None => self.tell_overloaded(stream).await,
+                Some(tls) => {
+                    if let Ok(stream) = shake_hands(tls, stream).await {
+                        self.tell_overloaded(stream).await;
+                    }
+                }
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_millis(REFUSAL_LIMIT_MS), told).await;
+        drop(turn);
+    }
+
+    async fn tell_overloaded<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(&self, stream: S) {
         let mut http = self.http.clone();
         http.keep_alive(false);
         let service = service_fn(|_: Request<Incoming>| future::ready(Ok::<_, Infallible>(overloaded())));
-        let connection = http.serve_connection(TokioIo::new(stream), service);
-        let _ = tokio::time::timeout(Duration::from_millis(REFUSAL_LIMIT_MS), connection).await;
-        drop(turn);
+        let _ = http.serve_connection(TokioIo::new(WriteLimited::new(stream, self.write_limit_ms)), service).await;
     }
+}
+
+/// In a box: the state of TLS is large, and a connection's task has room for what it is given more than once.
+async fn shake_hands(tls: &TlsAcceptor, stream: TcpStream) -> io::Result<Box<TlsStream<TcpStream>>> {
+    tls.accept(stream).await.map(Box::new)
 }
 
 fn overloaded() -> Response {

@@ -18,3 +18,4 @@ pub mod session_store;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod tls;

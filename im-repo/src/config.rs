@@ -3,6 +3,7 @@
 use im_infra::{
     config::{Check, Report},
     database::DatabaseOptions,
+    mq::Topic,
 };
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +43,9 @@ impl Check for RepoOptions {
         );
         report.range("repo.database.connections_max", self.database.connections_max, 1..=1_000);
         report.range("repo.database.acquire_timeout_ms", self.database.acquire_timeout_ms, 10..=60_000);
-        report.range("repo.rejections_kept_ms", self.rejections_kept_ms, DAY_MS / 24..=3_650 * DAY_MS);
+        // Longer than the commands they are the outcomes of, which may come again.
+        let kept_min_ms = Topic::Upstream.facts().retention_ms + 1;
+        report.range("repo.rejections_kept_ms", self.rejections_kept_ms, kept_min_ms..=3_650 * DAY_MS);
         self.cache.check(report);
     }
 }

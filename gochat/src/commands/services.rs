@@ -73,7 +73,7 @@ impl Service {
         part: &Lifecycle,
     ) -> anyhow::Result<(String, Registration)> {
         let rpc = &self.process.config.rpc;
-        let bound = serve(rpc.listen, routes, (service, self.process.tokens.clone()), part).await;
+        let bound = serve(rpc, routes, (service, self.process.tokens.clone()), part).await;
         let bound = bound.with_context(|| format!("cannot listen on {} (rpc.listen)", rpc.listen))?;
         let address = if rpc.advertise.is_empty() { bound.to_string() } else { rpc.advertise.clone() };
         let instance = Instance { service, instance: self.process.instance.clone(), address: address.clone(), slot: 0 };
@@ -85,7 +85,7 @@ impl Service {
 pub(super) async fn repo(config: Config) -> anyhow::Result<()> {
     let service = Box::pin(Service::start(ServiceName::Repo, config)).await?;
     let Process { config, clock, telemetry, instance, life, .. } = &service.process;
-    let cache = RedisCache::connect(&config.redis.url, &config.redis.namespace, &config.repo.cache);
+    let cache = RedisCache::connect(&config.redis, &config.repo.cache);
     let cache = Arc::new(cache.context("cannot use Redis")?);
     let repo = Repo::start(&config.repo, cache, clock.clone(), telemetry, instance).await?;
     let part = life.part();
@@ -152,7 +152,7 @@ pub(super) async fn gateway(config: Config) -> anyhow::Result<()> {
         return Ok(life.join(Duration::from_millis(config.process.drain_ms)).await?);
     };
     let gateway = gateway?;
-    let line = format!("im-gateway is ready at http://{}", gateway.address());
+    let line = format!("im-gateway is ready at {}", gateway.url());
     let Service { process, keeping, .. } = service;
     let drain = |limit| async move {
         let gateway = gateway.drain(limit).await;

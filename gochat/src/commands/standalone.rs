@@ -27,7 +27,7 @@ pub(super) async fn run(mut config: Config) -> anyhow::Result<()> {
     let process = Process::start("gochat-standalone", config).await?;
     let (gateway, inner) = start(&process).await?;
     let lines = [
-        format!("GoChat is ready at http://{}", gateway.address()),
+        format!("GoChat is ready at {}", gateway.url()),
         format!("  data in     {}", absolute(&process.config.process.data_dir)),
         format!("  secrets in  {} (made at the first start; keep them)", absolute(&secrets)),
     ];
@@ -54,7 +54,7 @@ async fn start(process: &Process) -> anyhow::Result<(Gateway, Lifecycle)> {
     let repo = Repo::start(&config.repo, cache, clock.clone(), telemetry, instance).await?;
     repo.keep_up(life);
     // For operators' commands, and nobody else: the services of this process call without a socket.
-    let operators = serve(config.rpc.listen, repo.routes(), (ServiceName::Repo, tokens.clone()), life).await;
+    let operators = serve(&config.rpc, repo.routes(), (ServiceName::Repo, tokens.clone()), life).await;
     operators.with_context(|| format!("cannot listen on {} (rpc.listen)", config.rpc.listen))?;
     let to_repo = |caller| Channel::local(repo.routes(), (caller, ServiceName::Repo), &config.rpc, tokens.clone());
 

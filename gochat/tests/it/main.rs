@@ -27,5 +27,6 @@ mod restored_store;
 mod server;
 mod sessions;
 mod talker;
+mod tls;
 mod trace;
 mod whereabouts;

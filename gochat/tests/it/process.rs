@@ -25,7 +25,7 @@ impl Running {
         let ready = async {
             while let Some(line) = lines.next_line().await.unwrap() {
                 if let Some((_, found)) = line.split_once(" is ready at ") {
-                    found.trim_start_matches("http://").clone_into(&mut address);
+                    found.trim_start_matches("http://").trim_start_matches("https://").clone_into(&mut address);
                 }
                 if let Some((_, rest)) = line.split_once("operators   http://") {
                     rest.split('/').next().unwrap_or_default().clone_into(&mut admin);

@@ -32,6 +32,11 @@ pub(crate) async fn consume(
         match batch {
             Ok(batch) => {
                 for record in batch {
+                    if let Some(damage) = record.damage() {
+                        tracing::error!(damage, partition, offset = record.offset, "damaged record in im.downstream");
+                        deliver.missed("damaged");
+                        continue;
+                    }
                     match Downstream::decode(record.payload) {
                         Ok(letter) => deliver.letter(letter),
                         // Nobody can repair it here, and nobody's copy depends on it: clients fetch what they lack.

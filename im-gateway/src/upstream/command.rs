@@ -8,7 +8,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock as _};
 use im_infra::{
     clock::Clock,
     ids::{CommandId, ConversationId, UserId},
-    mq::NewRecord,
+    mq::{NewRecord, Topic},
     telemetry::trace_context,
 };
 use prost::Message as _;
@@ -75,12 +75,17 @@ impl Intake {
         let record = self.stamp(caller, &conversation_id, action);
         let key = Key { user_id: caller.user_id, conversation_id, command_id: record.command_id.clone() };
         let bytes = record.encoded_len();
+        let new = NewRecord::keyed(key.conversation_id.clone(), record.encode_to_vec())
+            .header(trace_context::TRACE_PARENT, trace_context::current());
+        if new.bytes() > Topic::Upstream.record_bytes_max() {
+            return Err(Error::new(ErrorCode::BodyTooBig)
+                .with("bytes", new.bytes())
+                .with("bytes_max", Topic::Upstream.record_bytes_max()));
+        }
         let place = self.producer.reserve()?;
-        match self.window.admit(key.clone(), record.payload_hash.clone(), bytes, waiter)? {
+        match self.window.admit(key, record.payload_hash, bytes, waiter)? {
             Admitted::Attached => Ok(()),
             Admitted::New => {
-                let new = NewRecord::keyed(key.conversation_id, record.encode_to_vec())
-                    .header(trace_context::TRACE_PARENT, trace_context::current());
                 place.send(new);
                 Ok(())
             }

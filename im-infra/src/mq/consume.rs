@@ -1,22 +1,18 @@
 //! Consuming, the one way: each partition in order, one batch in flight, committed after its effect.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use backon::{BackoffBuilder as _, ExponentialBuilder};
-use futures_util::FutureExt as _;
-use opentelemetry::KeyValue;
 use proto::{Error, ErrorCode};
 use serde::{Deserialize, Serialize};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 
-use super::{Assignment, Commit, Group, MqError, Queue, Record, Topic, bury::Burial};
-use crate::{
-    clock::Clock,
-    config::Report,
-    lifecycle::{Lifecycle, panic_message},
-    telemetry::names,
+use super::{
+    Group, MqError, Queue, Record, Topic,
+    lag::{Position, watch},
+    worker::{Stop, Worker},
 };
+use crate::{clock::Clock, config::Report, lifecycle::Lifecycle};
 
 /// What happens to a batch.
 #[async_trait]
@@ -117,19 +113,18 @@ pub async fn consume(
             () = stopping.cancelled() => break,
             assignment = member.next() => assignment?,
         };
-        let worker = Worker {
-            burial: Burial::new(queue.clone(), group, clock.clone()),
-            queue: queue.clone(),
-            group,
-            topic,
-            handler: handler.clone(),
-            options: options.clone(),
-            stop: Stop { lost: assignment.lost.clone(), stopping: stopping.clone() },
-        };
+        let position = Position::new(assignment.from);
+        let lag = watch(queue.clone(), (topic, group, assignment.partition), position.clone());
+        let stop = Stop { lost: assignment.lost.clone(), stopping: stopping.clone() };
+        let source = (queue.clone(), group, topic);
+        let worker = Worker::new(source, handler.clone(), options.clone(), clock.clone(), (stop, position));
         let working = workers.token();
         life.spawn("partition", async move {
             let _working = working;
-            worker.run(assignment).await
+            tokio::select! {
+                done = worker.run(assignment) => done,
+                never = lag => match never {},
+            }
         });
     }
     // The partitions finish their batch and commit before the group is left.
@@ -137,199 +132,4 @@ pub async fn consume(
     workers.wait().await;
     drop(member);
     Ok(())
-}
-
-#[derive(Clone)]
-struct Stop {
-    lost: CancellationToken,
-    stopping: CancellationToken,
-}
-
-impl Stop {
-    async fn asked(&self) {
-        tokio::select! { () = self.lost.cancelled() => {} () = self.stopping.cancelled() => {} }
-    }
-}
-
-struct Worker {
-    queue: Queue,
-    group: Group,
-    topic: Topic,
-    handler: Arc<dyn Handler>,
-    burial: Burial,
-    options: ConsumeOptions,
-    stop: Stop,
-}
-
-/// The partition was lost or the process stops; what was not confirmed comes again.
-struct Stopped;
-
-impl Worker {
-    async fn run(mut self, mut assignment: Assignment) -> Result<(), MqError> {
-        tracing::info!(
-            topic = self.topic.name(),
-            partition = assignment.partition,
-            group = self.group.name(),
-            "partition assigned"
-        );
-        loop {
-            let batch = tokio::select! {
-                () = self.stop.asked() => break,
-                batch = assignment.reader.next(self.options.batch_records_max) => batch,
-            };
-            let batch = match batch {
-                Ok(batch) => batch,
-                Err(error) if error.is_transient() => {
-                    tracing::warn!(%error, "read failed, trying again");
-                    if self.pause(self.options.retry_max_ms).await.is_err() { break } else { continue }
-                }
-                Err(error) => return Err(error),
-            };
-            let Some(next) = batch.last().map(|record| record.offset + 1) else { continue };
-            let count = batch.len() as u64;
-            if self.process(batch).await.is_err() {
-                break;
-            }
-            self.count(&self.queue.metrics.consumed, count);
-            if self.commit(&*assignment.commit, next).await.is_err() {
-                break;
-            }
-        }
-        tracing::info!(topic = self.topic.name(), partition = assignment.partition, "partition released");
-        Ok(())
-    }
-
-    async fn commit(&self, commit: &dyn Commit, next: u64) -> Result<(), Stopped> {
-        match commit.commit(next).await {
-            Ok(()) => Ok(()),
-            Err(MqError::Fenced) => {
-                self.count(&self.queue.metrics.fenced, 1);
-                Err(Stopped)
-            }
-            // The next batch's commit covers this one; until then a restart repeats it, which is harmless.
-            Err(error) => {
-                tracing::warn!(%error, "commit failed");
-                Ok(())
-            }
-        }
-    }
-
-    async fn process(&mut self, mut batch: Vec<Record>) -> Result<(), Stopped> {
-        let mut waits = self.waits();
-        while !batch.is_empty() {
-            match self.attempt(&batch).await {
-                Ok(()) => {
-                    self.burial.success();
-                    return Ok(());
-                }
-                Err(Failure::Transient(error)) => self.wait(&mut waits, &error).await?,
-                Err(Failure::Poison(poison)) => self.bury_poison(&mut batch, poison).await?,
-                Err(Failure::Unknown(_)) => return self.each_alone(batch).await,
-            }
-        }
-        Ok(())
-    }
-
-    async fn each_alone(&mut self, batch: Vec<Record>) -> Result<(), Stopped> {
-        for record in batch {
-            let mut waits = self.waits();
-            let mut attempts = 0;
-            loop {
-                let error = match self.attempt(std::slice::from_ref(&record)).await {
-                    Ok(()) => {
-                        self.burial.success();
-                        break;
-                    }
-                    Err(Failure::Transient(error)) => {
-                        self.wait(&mut waits, &error).await?;
-                        continue;
-                    }
-                    Err(Failure::Unknown(error)) => error,
-                    Err(Failure::Poison(poison)) => {
-                        attempts = self.options.attempts_max.saturating_sub(1);
-                        poison.into_iter().next().map_or_else(|| Error::new(ErrorCode::Internal), |(_, error)| error)
-                    }
-                };
-                attempts += 1;
-                if attempts >= self.options.attempts_max {
-                    self.bury(&record, &error, attempts).await?;
-                    break;
-                }
-                self.wait(&mut waits, &error).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// One call of the handler; a panic is an unknown failure, not the end of the partition.
-    async fn attempt(&self, batch: &[Record]) -> Result<(), Failure> {
-        AssertUnwindSafe(self.handler.handle(batch)).catch_unwind().await.unwrap_or_else(|panic| {
-            let message = panic_message(&*panic);
-            tracing::error!(panic = message, "handler panicked");
-            Err(Failure::Unknown(Error::new(ErrorCode::Internal).with("panic", message)))
-        })
-    }
-
-    async fn bury_poison(&mut self, batch: &mut Vec<Record>, mut poison: Vec<(usize, Error)>) -> Result<(), Stopped> {
-        poison.sort_by_key(|(index, _)| *index);
-        for (index, error) in &poison {
-            if let Some(record) = batch.get(*index).cloned() {
-                self.bury(&record, error, 1).await?;
-            }
-        }
-        let mut index = 0;
-        batch.retain(|_| {
-            index += 1;
-            !poison.iter().any(|(bad, _)| *bad == index - 1)
-        });
-        Ok(())
-    }
-
-    /// Dead letter first, confirmed; then whoever waits is told; only then the partition goes on.
-    async fn bury(&mut self, record: &Record, error: &Error, attempts: u32) -> Result<(), Stopped> {
-        let mut waits = self.waits();
-        while let Err(error) = self.burial.bury(record, error, attempts).await {
-            self.wait(&mut waits, &Error::new(ErrorCode::Unavailable).with("reason", error)).await?;
-        }
-        // Apart: who waits may be out of reach for long, and one letter is enough.
-        while let Err(failure) = self.handler.parked(record, error).await {
-            let reason = format!("{failure:?}");
-            self.wait(&mut waits, &Error::new(ErrorCode::Unavailable).with("reason", reason)).await?;
-        }
-        self.count(&self.queue.metrics.dead, 1);
-        if self.burial.in_row() >= self.options.dead_in_row_max {
-            tracing::error!(
-                in_row = self.burial.in_row(),
-                topic = self.topic.name(),
-                "too many dead letters in a row, pausing"
-            );
-            self.pause(self.options.dead_pause_ms).await?;
-        }
-        Ok(())
-    }
-
-    async fn wait(&self, waits: &mut impl Iterator<Item = Duration>, error: &Error) -> Result<(), Stopped> {
-        let wait = waits.next().unwrap_or(Duration::from_millis(self.options.retry_max_ms));
-        tracing::warn!(%error, wait_ms = wait.as_millis(), topic = self.topic.name(), "batch failed, trying again in place");
-        self.count(&self.queue.metrics.retries, 1);
-        self.pause(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)).await
-    }
-
-    async fn pause(&self, wait_ms: u64) -> Result<(), Stopped> {
-        tokio::select! {
-            () = self.stop.asked() => Err(Stopped),
-            () = tokio::time::sleep(Duration::from_millis(wait_ms)) => Ok(()),
-        }
-    }
-
-    fn waits(&self) -> impl Iterator<Item = Duration> + Send + use<> {
-        let (min, max) =
-            (Duration::from_millis(self.options.retry_min_ms), Duration::from_millis(self.options.retry_max_ms));
-        ExponentialBuilder::default().with_min_delay(min).with_max_delay(max).with_jitter().without_max_times().build()
-    }
-
-    fn count(&self, counter: &opentelemetry::metrics::Counter<u64>, by: u64) {
-        counter
-            .add(by, &[KeyValue::new(names::TOPIC, self.topic.name()), KeyValue::new(names::GROUP, self.group.name())]);
-    }
 }

@@ -23,7 +23,7 @@ pub trait Broker: Send + Sync + 'static {
     /// How many partitions a topic has; at least one, fixed while the process runs.
     fn partitions(&self, topic: Topic) -> u32;
 
-    /// Appends records in order, per partition; returns when all of them are confirmed.
+    /// Appends records in order, per partition; returns when all of them are confirmed. None is larger than its topic takes.
     async fn produce(&self, topic: Topic, records: Vec<Routed>, room: Room) -> Result<(), MqError>;
 
     /// One past the newest offset.
@@ -45,7 +45,8 @@ pub trait Broker: Send + Sync + 'static {
 /// Reads one partition forward.
 #[async_trait]
 pub trait Reader: Send {
-    /// The next records, at least one, at most `records_max`; waits for them. Safe to drop while waiting.
+    /// The next records, at least one, at most `records_max`; waits for them. Safe to drop while waiting. Records that the log
+    /// has lost are not passed over: one with the header [`super::DAMAGED`] stands for them.
     async fn next(&mut self, records_max: usize) -> Result<Vec<Record>, MqError>;
 }
 
@@ -60,7 +61,9 @@ pub trait Member: Send {
 pub struct Assignment {
     /// Which partition.
     pub partition: u32,
-    /// From the committed position on, else from the first record.
+    /// The first offset to be read: the committed position, else the first record.
+    pub from: u64,
+    /// Reads from there on.
     pub reader: Box<dyn Reader>,
     /// Remembers how far the effects are confirmed.
     pub commit: Arc<dyn Commit>,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use opentelemetry::{KeyValue, metrics::Counter};
 
-use super::{Broker, Group, Member, MqError, NewRecord, Reader, Room, Routed, Topic, topic};
+use super::{Broker, Group, Member, MqError, NewRecord, Reader, Room, Routed, Topic, lag::Lags, topic};
 use crate::telemetry::{Telemetry, names};
 
 /// A queue. Clones share.
@@ -19,7 +19,9 @@ pub(super) struct Metrics {
     pub(super) consumed: Counter<u64>,
     pub(super) retries: Counter<u64>,
     pub(super) dead: Counter<u64>,
+    pub(super) damaged: Counter<u64>,
     pub(super) fenced: Counter<u64>,
+    pub(super) lags: Lags,
 }
 
 impl Queue {
@@ -32,7 +34,9 @@ impl Queue {
             consumed: counter(names::MQ_CONSUMED),
             retries: counter(names::MQ_RETRIES),
             dead: counter(names::MQ_DEAD),
+            damaged: counter(names::MQ_DAMAGED),
             fenced: counter(names::MQ_FENCED),
+            lags: Lags::new(&meter),
         };
         Self { broker: Arc::new(broker), metrics: Arc::new(metrics) }
     }
@@ -50,10 +54,18 @@ impl Queue {
     /// Appends records in order; returns when every one is confirmed.
     ///
     /// # Errors
-    /// Transient ones may be repeated; some of the records may be there then.
+    /// Transient ones may be repeated; some of the records may be there then. [`MqError::Refused`] if one of them is larger than
+    /// [`Topic::record_bytes_max`]; then none is there.
     pub async fn produce(&self, topic: Topic, records: Vec<NewRecord>, room: Room) -> Result<(), MqError> {
         if records.is_empty() {
             return Ok(());
+        }
+        let bytes_max = topic.record_bytes_max();
+        if let Some(bytes) = records.iter().map(NewRecord::bytes).find(|bytes| *bytes > bytes_max) {
+            return Err(MqError::Refused(format!(
+                "{bytes} bytes, a record of {} has at most {bytes_max}",
+                topic.name()
+            )));
         }
         let partitions = self.broker.partitions(topic);
         let count = records.len() as u64;

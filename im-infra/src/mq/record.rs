@@ -7,6 +7,13 @@ use super::Topic;
 /// Names and values beside the payload.
 pub type Headers = Vec<(String, Bytes)>;
 
+/// The header of a record that is not whole, with the reason: bytes of it were lost in a log, or its dead letter holds only
+/// a part of it. Consumers never decide such a record, so a part is not taken for the whole when it is sent again.
+pub const DAMAGED: &str = "im-damaged";
+
+/// What a header takes beside its name and its value, at most.
+const HEADER_BYTES: usize = 16;
+
 /// A record to be produced.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewRecord {
@@ -39,6 +46,12 @@ impl NewRecord {
             self.headers.push((name.to_owned(), value));
         }
         self
+    }
+
+    /// Its size: key, payload and headers.
+    pub fn bytes(&self) -> usize {
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len() + HEADER_BYTES).sum();
+        self.key.len() + self.payload.len() + headers
     }
 }
 
@@ -74,5 +87,10 @@ impl Record {
     /// A header's value as text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).and_then(|(_, value)| std::str::from_utf8(value).ok())
+    }
+
+    /// Why it is not whole, if it is not: its payload is then what is left.
+    pub fn damage(&self) -> Option<&str> {
+        self.header(DAMAGED)
     }
 }

@@ -1,4 +1,4 @@
-//! The one table of topics.
+//! Topics and groups by name; what is known of each topic stands in the table.
 
 /// A consumer group: its members share a topic's partitions and remember how far they came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,7 +22,7 @@ impl Group {
     }
 }
 
-/// A topic; docs/ARCHITECTURE.md says who writes and reads it.
+/// A topic; docs/topics.md says who writes and reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Topic {
     /// Commands, keyed by conversation (cursors: by user).
@@ -41,15 +41,9 @@ impl Topic {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Upstream, Self::Downstream, Self::Task, Self::Dead, Self::Event];
 
-    /// The name, without namespace; the version moves when payloads of the old one cannot be read any more.
+    /// The name, without namespace.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Upstream => "im.upstream.v1",
-            Self::Downstream => "im.downstream.v1",
-            Self::Task => "im.task.v1",
-            Self::Dead => "im.dead.v1",
-            Self::Event => "im.event.v1",
-        }
+        self.facts().name
     }
 
     /// The topic of that name.
@@ -59,12 +53,7 @@ impl Topic {
 
     /// The groups that must have read a record before it may be evicted.
     pub const fn groups(self) -> &'static [Group] {
-        match self {
-            Self::Upstream => &[Group::Logic],
-            Self::Task => &[Group::Task],
-            Self::Dead => &[Group::Archive],
-            Self::Downstream | Self::Event => &[],
-        }
+        self.facts().groups
     }
 }
 

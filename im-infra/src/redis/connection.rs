@@ -4,13 +4,13 @@ use std::{sync::Arc, time::Duration, vec};
 
 use arc_swap::ArcSwap;
 use redis::{
-    Client, FromRedisValue, IntoConnectionInfo as _, Pipeline, RedisError, Value,
+    Client, ClientTlsConfig, FromRedisValue, IntoConnectionInfo as _, Pipeline, RedisError, TlsCertificates, Value,
     aio::{ConnectionManager, ConnectionManagerConfig},
     from_redis_value,
     io::tcp::TcpSettings,
 };
 
-use crate::config::Secret;
+use crate::{config::Secret, tls::TlsOptions};
 
 /// A connection that fails is tried once more before whoever waits for it is told: they are many, and try again anyway.
 const RETRIES: usize = 1;
@@ -27,12 +27,22 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects to nothing yet. Within a tokio runtime.
+    /// Connects to nothing yet. Within a tokio runtime. With `rediss://` it takes the authorities of the system.
     ///
     /// # Errors
     /// If the address is not one.
     pub fn open(url: &Secret, timeout: Duration) -> Result<Self, RedisError> {
-        let client = Client::open(url.expose().into_connection_info()?.set_tcp_settings(tcp_settings()))?;
+        Self::open_with(url, &TlsOptions::default(), timeout)
+    }
+
+    /// As [`Self::open`], with a certificate to show and authorities to take where they are set.
+    ///
+    /// # Errors
+    /// If the address is not one, or not `rediss://` although TLS is set; if TLS is not PEM.
+    pub fn open_with(url: &Secret, tls: &TlsOptions, timeout: Duration) -> Result<Self, RedisError> {
+        let info = url.expose().into_connection_info()?.set_tcp_settings(tcp_settings());
+        let client =
+            if tls.is_empty() { Client::open(info)? } else { Client::build_with_tls(info, certificates(tls))? };
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(timeout))
             .set_response_timeout(Some(timeout))
@@ -76,6 +86,17 @@ impl Answers {
     /// If it is something else.
     pub fn take<T: FromRedisValue>(&mut self) -> Result<T, RedisError> {
         Ok(from_redis_value(self.0.next().unwrap_or(Value::Nil))?)
+    }
+}
+
+fn certificates(tls: &TlsOptions) -> TlsCertificates {
+    let shown = || ClientTlsConfig {
+        client_cert: tls.certificate.as_bytes().to_vec(),
+        client_key: tls.key.expose().as_bytes().to_vec(),
+    };
+    TlsCertificates {
+        client_tls: (!tls.certificate.is_empty()).then(shown),
+        root_cert: (!tls.authorities.is_empty()).then(|| tls.authorities.as_bytes().to_vec()),
     }
 }
 

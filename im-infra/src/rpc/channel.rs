@@ -63,7 +63,7 @@ impl Channel {
         options: &RpcOptions,
         tokens: ServiceTokens,
     ) -> Self {
-        Self::new(Transport::Remote(Arc::new(Remote::new(instances))), between, options, tokens)
+        Self::new(Transport::Remote(Arc::new(Remote::new(instances, options))), between, options, tokens)
     }
 
     fn new(

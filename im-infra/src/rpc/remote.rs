@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    error::Error as StdError,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -17,10 +18,11 @@ use proto::{Error, ErrorCode};
 use tokio::sync::watch;
 use tonic::{
     body::Body,
-    transport::{Channel as Transport, Endpoint},
+    transport::{Channel as Transport, ClientTlsConfig, Endpoint},
 };
 use tower::{Service as _, ServiceExt as _};
 
+use super::RpcOptions;
 use crate::registry::Instance;
 
 /// Calls that must not be sent twice: they make something new each time, or use something up.
@@ -36,6 +38,8 @@ const ONCE: [&str; 7] = [
 
 /// Instances tried for one call.
 const TRIES_MAX: usize = 3;
+/// How long TCP may take to connect, and again TLS.
+const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 /// When to ask again if nobody is there.
 const RETRY_AFTER_MS: u64 = 500;
 
@@ -43,11 +47,13 @@ pub(super) struct Remote {
     instances: watch::Receiver<Vec<Instance>>,
     connections: Mutex<HashMap<String, Transport>>,
     turn: AtomicUsize,
+    /// None: calls go without TLS.
+    tls: Option<ClientTlsConfig>,
 }
 
 impl Remote {
-    pub(super) fn new(instances: watch::Receiver<Vec<Instance>>) -> Self {
-        Self { instances, connections: Mutex::default(), turn: AtomicUsize::new(0) }
+    pub(super) fn new(instances: watch::Receiver<Vec<Instance>>, options: &RpcOptions) -> Self {
+        Self { instances, connections: Mutex::default(), turn: AtomicUsize::new(0), tls: client_tls(options) }
     }
 
     pub(super) async fn call(&self, request: Request<Body>) -> Result<Response<Body>, Error> {
@@ -61,7 +67,7 @@ impl Remote {
             match self.send(&address, &parts, &body).await {
                 Ok(response) => return Ok(response),
                 Err(error) => {
-                    tracing::debug!(address, %error, path = parts.uri.path(), "instance not reached");
+                    tracing::debug!(address, error = reasons(&error), path = parts.uri.path(), "instance not reached");
                     self.forget(&address);
                     refused.push(address);
                     last = Some(error);
@@ -116,15 +122,19 @@ impl Remote {
         }
         let live = self.instances.borrow();
         connections.retain(|held, _| live.iter().any(|instance| instance.address == *held));
-        let connection = Endpoint::from_shared(format!("http://{address}"))?
-            .connect_timeout(Duration::from_secs(1))
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let mut endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))?
+            .connect_timeout(CONNECT_LIMIT)
             .tcp_nodelay(true)
             .initial_stream_window_size(1 << 20)
             .initial_connection_window_size(4 << 20)
             .http2_keep_alive_interval(Duration::from_secs(5))
             .keep_alive_timeout(Duration::from_secs(5))
-            .keep_alive_while_idle(true)
-            .connect_lazy();
+            .keep_alive_while_idle(true);
+        if let Some(tls) = &self.tls {
+            endpoint = endpoint.tls_config(tls.clone())?;
+        }
+        let connection = endpoint.connect_lazy();
         connections.insert(address.to_owned(), connection.clone());
         Ok(connection)
     }
@@ -133,4 +143,23 @@ impl Remote {
     fn forget(&self, address: &str) {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner).remove(address);
     }
+}
+
+fn client_tls(options: &RpcOptions) -> Option<ClientTlsConfig> {
+    if options.caller_tls.authorities.is_empty() {
+        return None;
+    }
+    let tls = options.caller_tls.grpc_client(CONNECT_LIMIT);
+    Some(if options.server_name.is_empty() { tls } else { tls.domain_name(options.server_name.as_str()) })
+}
+
+/// What tonic calls a "transport error" is told by its sources: a refused connection, a certificate of nobody we know.
+fn reasons(error: &(dyn StdError + 'static)) -> String {
+    let mut said = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        said = format!("{said}: {error}");
+        source = error.source();
+    }
+    said
 }

@@ -4,6 +4,8 @@
 pub const TOPIC: &str = "topic";
 /// Label: the consumer group.
 pub const GROUP: &str = "group";
+/// Label: the partition of a topic.
+pub const PARTITION: &str = "partition";
 /// Label: an error code of docs/errors.md.
 pub const CODE: &str = "code";
 /// Label: which of several kinds.
@@ -19,6 +21,10 @@ pub const MQ_CONSUMED: &str = "im.mq.consumed";
 pub const MQ_RETRIES: &str = "im.mq.retries";
 /// Records given up.
 pub const MQ_DEAD: &str = "im.mq.dead_letters";
+/// Records, or gaps, that a log has lost or cannot read.
+pub const MQ_DAMAGED: &str = "im.mq.damaged";
+/// Records that a group has yet to handle, of each partition that this process holds.
+pub const MQ_LAG: &str = "im.mq.lag";
 /// Commits refused because the partition had moved on.
 pub const MQ_FENCED: &str = "im.mq.commits_fenced";
 

@@ -17,20 +17,23 @@ use proto::{Error, ErrorCode, mq};
 
 use super::queues::{Fixture, on_every_queue};
 
+mod letters;
+
 on_every_queue! {
     p6_an_offset_is_committed_only_after_the_effect,
     a_dependency_that_is_down_is_waited_for_in_place_and_order_is_kept,
     r16_poison_order_the_dead_letter_is_confirmed_before_any_later_record,
     r16_a_record_that_makes_the_handler_panic_is_set_aside_and_the_rest_flows,
     too_many_dead_letters_in_a_row_pause_the_partition,
+    the_lag_is_shown_while_a_dependency_is_down_and_until_the_partition_is_given_back,
 }
 
 type Plan = Box<dyn Fn(&[Record], &[String]) -> Result<(), Failure> + Send + Sync>;
 
 /// Remembers what it did; a plan says what fails.
-struct Script {
+pub(crate) struct Script {
     done: Mutex<Vec<String>>,
-    parked: Mutex<Vec<String>>,
+    pub(crate) parked: Mutex<Vec<String>>,
     plan: Plan,
 }
 
@@ -49,12 +52,12 @@ impl Handler for Script {
     }
 }
 
-struct Running {
-    script: Arc<Script>,
+pub(crate) struct Running {
+    pub(crate) script: Arc<Script>,
     life: Lifecycle,
 }
 
-fn start(
+pub(crate) fn start(
     queue: &Queue,
     options: ConsumeOptions,
     plan: impl Fn(&[Record], &[String]) -> Result<(), Failure> + Send + Sync + 'static,
@@ -67,7 +70,7 @@ fn start(
 }
 
 impl Running {
-    async fn done(&self, count: usize) -> Vec<String> {
+    pub(crate) async fn done(&self, count: usize) -> Vec<String> {
         eventually("the records to be handled", || async {
             let done = self.script.done.lock().unwrap().clone();
             (done.len() >= count).then_some(done)
@@ -75,12 +78,12 @@ impl Running {
         .await
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.life.drain(Duration::from_secs(20)).await.unwrap();
     }
 }
 
-fn quick() -> ConsumeOptions {
+pub(crate) fn quick() -> ConsumeOptions {
     ConsumeOptions { retry_min_ms: 1, retry_max_ms: 5, ..ConsumeOptions::default() }
 }
 
@@ -192,4 +195,27 @@ async fn too_many_dead_letters_in_a_row_pause_the_partition(fixture: Fixture) {
     });
     assert!(third.await.is_err(), "it pauses");
     running.stop().await;
+}
+
+async fn the_lag_is_shown_while_a_dependency_is_down_and_until_the_partition_is_given_back(fixture: Fixture) {
+    fixture.produce(Topic::Upstream, 0, &["a", "b", "c"]).await;
+    let down = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let seen = down.clone();
+    let running = start(&fixture.queue, quick(), move |_, _| {
+        if seen.load(std::sync::atomic::Ordering::Relaxed) {
+            Err(Failure::Transient(ErrorCode::Unavailable.into()))
+        } else {
+            Ok(())
+        }
+    });
+    let shown = |records: u32| {
+        let line = format!("im_mq_lag{{group=\"im-logic\",partition=\"0\",topic=\"im.upstream.v1\"}} {records}\n");
+        fixture.telemetry.metrics_text().unwrap().contains(&line).then_some(())
+    };
+    eventually("three records behind", || async { shown(3) }).await;
+    down.store(false, std::sync::atomic::Ordering::Relaxed);
+    running.done(3).await;
+    eventually("none behind", || async { shown(0) }).await;
+    running.stop().await;
+    assert!(!fixture.telemetry.metrics_text().unwrap().contains("im_mq_lag{"), "nobody here has the partition");
 }

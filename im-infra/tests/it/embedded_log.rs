@@ -7,6 +7,8 @@ use im_infra::{
 
 use super::queues::{payloads, take};
 
+mod damaged;
+
 fn open(folder: &std::path::Path, topic_bytes_max: u64, reserve_bytes: u64) -> Queue {
     let options = EmbeddedLogOptions { topic_bytes_max, reserve_bytes, partitions: 1 };
     Queue::new(EmbeddedLog::open(folder, &options).unwrap(), &Telemetry::for_tests())
@@ -35,6 +37,16 @@ async fn r20_full_producers_from_outside_are_refused_before_the_pipelines_own() 
     assert!((40..50).contains(&outside), "48 KiB of records of 1 KiB: {outside}");
     let inside = fill(&queue, Topic::Upstream, Room::Internal).await;
     assert!((12..18).contains(&inside), "the reserve of 16 KiB: {inside}");
+}
+
+#[tokio::test]
+async fn r20_what_never_has_room_is_refused_for_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = open(folder.path(), 64 << 10, 16 << 10);
+    let record = || vec![NewRecord::keyed("k", vec![7; 50 << 10])];
+    let refused = queue.produce(Topic::Upstream, record(), Room::External).await.unwrap_err();
+    assert!(matches!(refused, MqError::Refused(_)), "{refused:?}");
+    queue.produce(Topic::Upstream, record(), Room::Internal).await.unwrap();
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@ use im_infra::mq::{Assignment, Group, Member, MqError, NewRecord, Room, Topic};
 
 use super::queues::{Fixture, PARTITIONS, on_every_queue, payloads, take};
 
+mod bounds;
+
 on_every_queue! {
     records_keep_their_order_and_carry_key_and_headers,
     a_reader_seeks_and_waits_for_what_is_not_there_yet,

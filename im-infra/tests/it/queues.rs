@@ -19,6 +19,11 @@ pub(crate) enum Kind {
 /// Partitions of every topic in these tests.
 pub(crate) const PARTITIONS: u32 = 2;
 
+/// Of topics and groups that no other test has.
+pub(crate) fn namespace() -> String {
+    format!("t{}.", uuid::Uuid::new_v4().simple())
+}
+
 /// A queue as two processes see it.
 pub(crate) struct Fixture {
     pub(crate) queue: Queue,
@@ -29,22 +34,27 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) async fn start(kind: Kind) -> Self {
+        Self::configured(kind, EmbeddedLogOptions::default(), KafkaOptions::default()).await
+    }
+
+    /// With bounds of its own. A namespace is made up unless there is one.
+    pub(crate) async fn configured(kind: Kind, log: EmbeddedLogOptions, kafka: KafkaOptions) -> Self {
         let telemetry = Telemetry::for_tests();
         match kind {
             Kind::Embedded => {
                 let folder = tempfile::tempdir().unwrap();
-                let options = EmbeddedLogOptions { partitions: PARTITIONS, ..EmbeddedLogOptions::default() };
+                let options = EmbeddedLogOptions { partitions: PARTITIONS, ..log };
                 let queue = Queue::new(EmbeddedLog::open(folder.path(), &options).unwrap(), &telemetry);
                 Self { other: queue.clone(), queue, telemetry, _folder: Some(folder) }
             }
             Kind::Kafka => {
                 let options = KafkaOptions {
                     brokers: infra("GOCHAT_TEST_KAFKA"),
-                    namespace: format!("t{}.", uuid::Uuid::new_v4().simple()),
+                    namespace: if kafka.namespace.is_empty() { namespace() } else { kafka.namespace.clone() },
                     partitions: PARTITIONS,
                     downstream_partitions: PARTITIONS,
                     session_timeout_ms: 3_000,
-                    ..KafkaOptions::default()
+                    ..kafka
                 };
                 let queue = Queue::new(Kafka::connect(&options).await.unwrap(), &telemetry);
                 let other = Queue::new(Kafka::connect(&options).await.unwrap(), &telemetry);

@@ -189,6 +189,7 @@ impl Redis {
             timeout_ms: 5_000,
             route_ttl_ms: ROUTE_TTL_MS,
             complete_ttl_ms: COMPLETE_TTL_MS,
+            ..RedisOptions::default()
         };
         let connection = client.get_multiplexed_async_connection().await.expect("the Redis of scripts/infra");
         Self { connection, options, clock: Clock::manual(1_700_000_000_000) }

@@ -7,12 +7,12 @@ use im_infra::{
     clock::Clock,
     gateways::{Gateway, Gateways, Letters},
     ids::UserId,
-    mq::{MqError, NewRecord, Queue, Room, Topic},
+    mq::{NewRecord, Queue, Room, Topic},
     telemetry::trace_context::{self, TRACE_PARENT},
 };
 use prost::Message as _;
 use proto::{
-    Error, ErrorCode,
+    Error,
     auth::RevokedSession,
     message::Entry,
     mq::{FanOut, FanOutEntry, Origin, Outcome, Receipt, Revocation, Task, Upstream, task},
@@ -103,7 +103,7 @@ impl Outbox {
             let gateway = Gateway { instance: origin.instance, slot: origin.slot };
             letters.to(&gateway, outcome.encoded_len()).outcomes.push(outcome);
         }
-        self.gateways.send(letters).await.map_err(|error| unavailable(Topic::Downstream, error))
+        self.gateways.send(letters).await.map_err(|error| error.about(Topic::Downstream))
     }
 
     async fn deliver(&self, batch: Batch) -> Result<(), Error> {
@@ -133,13 +133,13 @@ impl Outbox {
                     letters.to(&gateway, part.encoded_len()).receipts.push(part);
                 }
             }
-            self.gateways.send(letters).await.map_err(|error| unavailable(Topic::Downstream, error))?;
+            self.gateways.send(letters).await.map_err(|error| error.about(Topic::Downstream))?;
         }
         self.produce(Topic::Task, tasks.into_iter().flat_map(fan_outs).collect()).await
     }
 
     async fn produce(&self, topic: Topic, records: Vec<NewRecord>) -> Result<(), Error> {
-        self.queue.produce(topic, records, Room::Internal).await.map_err(|error| unavailable(topic, error))
+        self.queue.produce(topic, records, Room::Internal).await.map_err(|error| error.about(topic))
     }
 
     /// Tells every live gateway which sessions ended. Best effort: they ask, too.
@@ -156,10 +156,6 @@ impl Outbox {
             tracing::warn!(%error, "revocation not pushed");
         }
     }
-}
-
-fn unavailable(topic: Topic, error: MqError) -> Error {
-    Error::new(ErrorCode::Unavailable).with("part", topic.name()).with("reason", error)
 }
 
 /// One conversation's entries as records of a bounded size, in order.

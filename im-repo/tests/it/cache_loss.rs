@@ -20,7 +20,7 @@ use super::{
     append::{first_send, send},
     cache::{append, head, membership, seqs, users},
     cache_port::flush,
-    engines::{Engine, Kind, cache_options, counted, namespace, redis_cache},
+    engines::{Engine, Kind, cache_options, counted, namespace, redis, redis_cache},
     history::user,
 };
 
@@ -46,7 +46,7 @@ async fn losing_all_that_is_kept_costs_reads_alone() {
 async fn a_cache_that_is_out_of_reach_is_counted_and_passed_by() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = Secret::new(format!("redis://{nobody}/0"));
-    let cache = Arc::new(RedisCache::connect(&url, "nobody", &CacheOptions::default()).unwrap());
+    let cache = Arc::new(RedisCache::connect(&redis(&url, "nobody"), &CacheOptions::default()).unwrap());
     let engine = Engine::with_cache(Kind::Sqlite, cache).await;
     engine.store.create_user(user(1, "Alice")).await.unwrap();
     append(&engine.store, 0, vec![first_send(1, "first"), send(2, "second")]).await;
@@ -94,7 +94,7 @@ async fn r19_what_could_not_be_told_is_not_answered_any_more_once_redis_is_back(
     let (namespace, life) = (namespace(), Lifecycle::new());
     let (address, is_open) = gate(&life).await;
     let url = Secret::new(format!("redis://{address}/0"));
-    let gated = Arc::new(RedisCache::connect(&url, &namespace, &cache_options()).unwrap());
+    let gated = Arc::new(RedisCache::connect(&redis(&url, &namespace), &cache_options()).unwrap());
     let engine = Engine::with_cache(Kind::Sqlite, gated).await;
     let telemetry = Telemetry::for_tests();
     let other = engine.beside(redis_cache(&namespace), &telemetry).await;

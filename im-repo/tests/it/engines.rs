@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use im_infra::{clock::Clock, config::Secret, database::DatabaseOptions, telemetry::Telemetry, testing::infra};
+use im_infra::{
+    clock::Clock, config::Secret, database::DatabaseOptions, session_store::RedisOptions, telemetry::Telemetry,
+    testing::infra,
+};
 use im_repo::{
     Repo, RepoOptions,
     app::migrate,
@@ -91,7 +94,7 @@ pub(crate) fn memory_cache() -> Arc<dyn Cache> {
 
 pub(crate) fn redis_cache(namespace: &str) -> Arc<dyn Cache> {
     let url = Secret::new(infra("GOCHAT_TEST_REDIS"));
-    Arc::new(RedisCache::connect(&url, namespace, &cache_options()).unwrap())
+    Arc::new(RedisCache::connect(&redis(&url, namespace), &cache_options()).unwrap())
 }
 
 async fn fresh_database(url: &str) -> String {
@@ -114,3 +117,8 @@ macro_rules! on_every_engine {
     };
 }
 pub(crate) use on_every_engine;
+
+/// A Redis at this address, with a namespace.
+pub(crate) fn redis(url: &Secret, namespace: &str) -> RedisOptions {
+    RedisOptions { url: url.clone(), namespace: namespace.to_owned(), ..RedisOptions::default() }
+}

@@ -7,7 +7,7 @@ use im_infra::{
     mq::{NewRecord, Queue, Room, Topic},
 };
 use proto::{
-    Error, ErrorCode,
+    Error,
     mq::Dead,
     repo::{DeadLetter, DeadLetterState, ListDeadLettersRequest, MarkDeadLetterRequest},
 };
@@ -48,8 +48,7 @@ async fn one(repo: &Repo, queue: &Queue, letter: DeadLetter) -> Result<(), Error
     let record = letter.record.unwrap_or_default();
     let state = match Topic::parse(&record.topic) {
         Some(topic) => {
-            let failed = |error| Error::new(ErrorCode::Unavailable).with("part", topic.name()).with("reason", error);
-            queue.produce(topic, vec![as_it_was(record)], Room::Internal).await.map_err(failed)?;
+            queue.produce(topic, vec![as_it_was(record)], Room::Internal).await.map_err(|error| error.about(topic))?;
             tracing::info!(dead_letter_id, topic = topic.name(), "dead letter replayed");
             DeadLetterState::Replayed
         }

@@ -5,10 +5,11 @@ use std::mem;
 use async_trait::async_trait;
 use im_infra::{
     gateways::{Gateways, Letters},
+    mq::Topic,
     telemetry::trace_context,
 };
 use proto::{
-    Error, ErrorCode,
+    Error,
     common::FanOutMode,
     message::{Entry, entry_body::Kind},
     mq,
@@ -84,9 +85,7 @@ impl FanOut {
     }
 
     async fn send(&self, letters: Letters) -> Result<(), Error> {
-        let unavailable =
-            |error| Error::new(ErrorCode::Unavailable).with("part", "im.downstream").with("reason", error);
-        self.gateways.send(letters).await.map_err(unavailable)
+        self.gateways.send(letters).await.map_err(|error| error.about(Topic::Downstream))
     }
 
     /// Records of a conversation were given up: every gateway has to load its members again, and its members have to sync.

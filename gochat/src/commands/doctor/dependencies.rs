@@ -103,7 +103,7 @@ pub(super) async fn redis(config: &Config) -> Findings {
         {
             return;
         }
-        match Connection::open(url, Duration::from_millis(config.redis.timeout_ms)) {
+        match Connection::open_with(url, &config.redis.tls, Duration::from_millis(config.redis.timeout_ms)) {
             Ok(connection) => tell(connection.inspect(&Clock::system()).await, REDIS, found),
             Err(error) => found.failed(format_args!("it is not an address: {error} ({REDIS})")),
         }

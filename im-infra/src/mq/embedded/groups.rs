@@ -165,7 +165,7 @@ impl Member for LogMember {
             let commit =
                 LogCommit { groups: self.groups.clone(), group: self.group, topic: self.topic, partition, generation };
             let reader = LogReader::new(shared.clone(), self.topic, partition, from)?;
-            return Ok(Assignment { partition, reader: Box::new(reader), commit: Arc::new(commit), lost });
+            return Ok(Assignment { partition, from, reader: Box::new(reader), commit: Arc::new(commit), lost });
         }
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use prost::Message;
 
-use super::super::{Group, NewRecord, Record, Topic};
+use super::super::{DAMAGED, Group, NewRecord, Record, Topic};
 
 /// A record's key: its partition, then its offset, so that a range scan reads in order.
 pub(super) fn record_key(partition: u32, offset: u64) -> [u8; 12] {
@@ -92,4 +92,17 @@ pub(super) fn decode(topic: Topic, partition: u32, offset: u64, value: &[u8]) ->
         payload: stored.payload,
         headers: stored.headers.into_iter().map(|header| (header.name, header.value)).collect(),
     })
+}
+
+/// What stands for records that cannot be read: with what is left of them, and why.
+pub(super) fn damaged(topic: Topic, partition: u32, offset: u64, left: &[u8], why: String) -> Record {
+    Record {
+        topic,
+        partition,
+        offset,
+        produced_at_ms: 0,
+        key: Bytes::new(),
+        payload: Bytes::copy_from_slice(left),
+        headers: vec![(DAMAGED.to_owned(), why.into())],
+    }
 }

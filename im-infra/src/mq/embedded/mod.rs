@@ -2,8 +2,10 @@
 //! does not wait for the disk. Bounded by bytes per topic: what every group has read is evicted first, then producers are
 //! refused, those from outside before the pipeline's own.
 
+mod damage;
 mod groups;
 mod layout;
+mod options;
 mod partition;
 mod reader;
 mod writer;
@@ -16,28 +18,18 @@ use std::{
 
 use async_trait::async_trait;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
-use serde::{Deserialize, Serialize};
 
-use self::{groups::Groups, layout::Place, partition::PartitionLog, reader::LogReader, writer::Writer};
+use self::{
+    damage::{damaged, unopened},
+    groups::Groups,
+    layout::Place,
+    partition::PartitionLog,
+    reader::LogReader,
+    writer::Writer,
+};
 use super::{Broker, Group, Member, MqError, Reader, Room, Routed, Topic};
 
-/// The bounds of an embedded log.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct EmbeddedLogOptions {
-    /// Bytes of keys, payloads and headers a topic may hold.
-    pub topic_bytes_max: u64,
-    /// The part of them that only the pipeline's own records may take.
-    pub reserve_bytes: u64,
-    /// Partitions of every topic; fixed when the log is created.
-    pub partitions: u32,
-}
-
-impl Default for EmbeddedLogOptions {
-    fn default() -> Self {
-        Self { topic_bytes_max: 256 << 20, reserve_bytes: 32 << 20, partitions: 4 }
-    }
-}
+pub use options::EmbeddedLogOptions;
 
 /// Memory that unwritten records may take in the store, per topic; the store's default of 64 MiB is too much for a
 /// process that shares a small machine.
@@ -77,6 +69,12 @@ impl Shared {
             .ok_or_else(|| MqError::Refused(format!("{} has no partition {partition}", topic.name())))
     }
 
+    /// Where a partition begins and ends by the store itself, in which records and this change together.
+    fn stored_place(&self, topic: Topic, partition: u32) -> Result<Place, MqError> {
+        stored_place(&self.meta, topic, partition)?
+            .ok_or_else(|| MqError::Refused(format!("the place of {}/{partition} is damaged", topic.name())))
+    }
+
     fn committed(&self, group: Group, topic: Topic, partition: u32) -> Result<Option<u64>, MqError> {
         let value = self.meta.get(layout::offset_key(group, topic, partition)).map_err(unavailable)?;
         Ok(value.and_then(|bytes| Some(u64::from_be_bytes(bytes.as_ref().try_into().ok()?))))
@@ -92,13 +90,15 @@ impl EmbeddedLog {
     /// Opens or creates the log in `folder`.
     ///
     /// # Errors
-    /// If the folder cannot be used, or another process has it.
+    /// [`MqError::Unavailable`] if the folder cannot be used, or another process has it; [`MqError::Refused`] if what lies there
+    /// is damaged as a whole. A damaged record does not stand in the way: its reader tells.
     pub fn open(folder: &Path, options: &EmbeddedLogOptions) -> Result<Self, MqError> {
-        let database = Database::builder(folder).max_journaling_size(128 << 20).open().map_err(unavailable)?;
+        let failed = |error: fjall::Error| unopened(folder, &error);
+        let database = Database::builder(folder).max_journaling_size(128 << 20).open().map_err(failed)?;
         let keyspace = |name: &str| {
             database
                 .keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES))
-                .map_err(unavailable)
+                .map_err(failed)
         };
         let meta = keyspace("meta")?;
         check_partitions(&meta, options.partitions)?;
@@ -107,8 +107,9 @@ impl EmbeddedLog {
             let records = keyspace(topic.name())?;
             let partitions = (0..options.partitions)
                 .map(|partition| {
-                    let place = meta.get(layout::place_key(topic, partition)).map_err(unavailable)?;
-                    Ok(PartitionLog::new(place.and_then(|bytes| Place::decode(&bytes)).unwrap_or_default()))
+                    // To begin at zero again would write over what is there.
+                    let place = stored_place(&meta, topic, partition)?;
+                    place.map(PartitionLog::new).ok_or_else(|| damaged(folder, "the place of a partition"))
                 })
                 .collect::<Result<_, MqError>>()?;
             topics.insert(topic, TopicLog { records, partitions });
@@ -117,6 +118,12 @@ impl EmbeddedLog {
         let writer = Writer::start(shared.clone()).map_err(|error| MqError::Unavailable(error.to_string()))?;
         Ok(Self { groups: Arc::new(Groups::new(shared.clone())), shared, writer })
     }
+}
+
+/// None if what is there cannot be read.
+fn stored_place(meta: &Keyspace, topic: Topic, partition: u32) -> Result<Option<Place>, MqError> {
+    let stored = meta.get(layout::place_key(topic, partition)).map_err(unavailable)?;
+    Ok(stored.map_or_else(|| Some(Place::default()), |bytes| Place::decode(&bytes)))
 }
 
 /// A key's partition depends on their number, so the number is fixed when the log is made.

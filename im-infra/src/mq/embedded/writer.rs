@@ -1,12 +1,18 @@
 //! One thread appends for all topics: whatever waits becomes one write, so producers share its cost without a timer.
 
-use std::{collections::HashMap, io, sync::Arc, thread};
+use std::{
+    collections::HashMap,
+    io,
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     super::{MqError, Room, Routed, Topic},
     Shared,
+    damage::is_damage,
     layout::{self, Place},
     unavailable,
 };
@@ -26,9 +32,12 @@ struct Job {
     done: oneshot::Sender<Result<(), MqError>>,
 }
 
-/// The way to the writing thread; the thread ends when this is dropped.
+/// The way to the writing thread. Dropping it waits for the thread, so that the folder is free for the next one who opens
+/// it.
 pub(super) struct Writer {
-    jobs: mpsc::Sender<Job>,
+    /// None once this is dropped.
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
@@ -36,7 +45,7 @@ impl Writer {
     #[allow(clippy::disallowed_methods)]
     pub(super) fn start(shared: Arc<Shared>) -> io::Result<Self> {
         let (jobs, mut waiting) = mpsc::channel::<Job>(JOBS_WAITING_MAX);
-        thread::Builder::new().name("embedded-log".into()).spawn(move || {
+        let thread = thread::Builder::new().name("embedded-log".into()).spawn(move || {
             while let Some(first) = waiting.blocking_recv() {
                 let mut together = vec![first];
                 while together.len() < JOBS_TOGETHER_MAX
@@ -47,14 +56,26 @@ impl Writer {
                 write(&shared, together);
             }
         })?;
-        Ok(Self { jobs })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
 
     pub(super) async fn append(&self, topic: Topic, records: Vec<Routed>, room: Room) -> Result<(), MqError> {
         let gone = || MqError::Unavailable("the log's thread has ended".into());
         let (done, confirmed) = oneshot::channel();
-        self.jobs.send(Job { topic, records, room, done }).await.map_err(|_| gone())?;
+        let jobs = self.jobs.as_ref().ok_or_else(gone)?;
+        jobs.send(Job { topic, records, room, done }).await.map_err(|_| gone())?;
         confirmed.await.map_err(|_| gone())?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the log's thread panicked");
+        }
     }
 }
 
@@ -101,13 +122,16 @@ fn place_of<'a>(
     places.entry((topic, partition)).or_insert_with(|| shared.topic(topic).partitions[partition as usize].place())
 }
 
-/// Evicts what may go if the job does not fit, or refuses it.
+/// Evicts what may go if the job does not fit, or refuses it: for good if it never will.
 fn make_room(shared: &Shared, places: &mut HashMap<(Topic, u32), Place>, job: &Job) -> Result<(), MqError> {
     let wanted: u64 = job.records.iter().map(size_of).sum();
     let limit = match job.room {
         Room::External => shared.options.topic_bytes_max.saturating_sub(shared.options.reserve_bytes),
         Room::Internal => shared.options.topic_bytes_max,
     };
+    if wanted > limit {
+        return Err(MqError::Refused(format!("{wanted} bytes at once, {} holds {limit}", job.topic.name())));
+    }
     let used = |places: &mut HashMap<(Topic, u32), Place>| -> u64 {
         (0..shared.options.partitions).map(|partition| place_of(shared, places, job.topic, partition).bytes).sum()
     };
@@ -118,9 +142,9 @@ fn make_room(shared: &Shared, places: &mut HashMap<(Topic, u32), Place>, job: &J
     if used(places) + wanted <= limit { Ok(()) } else { Err(MqError::Full { topic: job.topic.name() }) }
 }
 
+/// What a record takes, with its framing.
 fn size_of(routed: &Routed) -> u64 {
-    let headers: usize = routed.record.headers.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
-    (routed.record.key.len() + routed.record.payload.len() + headers + 24) as u64
+    routed.record.bytes() as u64 + 24
 }
 
 /// Removes the oldest records of a topic that every group has read, from the fullest partitions first.
@@ -154,14 +178,16 @@ fn evict_partition(
     let records = &shared.topic(topic).records;
     let mut batch = shared.database.batch();
     let mut freed = 0;
-    for entry in records.range(layout::record_key(partition, place.first)..layout::record_key(partition, below)) {
-        if freed >= wanted {
-            break;
+    while place.first < below && freed < wanted {
+        let key = layout::record_key(partition, place.first);
+        match records.get(key) {
+            Ok(value) => freed += value.map_or(0, |value| value.len() as u64),
+            // It goes all the same: every group has passed it.
+            Err(error) if is_damage(&error) => {}
+            Err(error) => return Err(unavailable(error)),
         }
-        let (key, value) = entry.into_inner().map_err(unavailable)?;
-        freed += value.len() as u64;
-        place.first = layout::offset_of(&key).map_or(place.first, |offset| offset + 1);
         batch.remove(records, key);
+        place.first += 1;
     }
     place.bytes = place.bytes.saturating_sub(freed);
     // What is in the store of the partition, without the records of the batch being made.

@@ -7,23 +7,22 @@ use std::{
 };
 
 use rdkafka::{
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
     error::RDKafkaErrorCode as Code,
 };
 use tokio::runtime::Handle;
 
 use super::{
-    super::{MqError, Topic},
+    super::{MqError, Partitioning, Topic},
     KafkaOptions,
     callbacks::Quiet,
     client::native,
     error::{unavailable, unusable},
+    settings,
 };
 
 /// A new topic is not known everywhere at once: how soon to look again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// Copies from which on a record needs two of them to be confirmed: one may be lost, and one may be away.
-const SAFE_REPLICATION: i32 = 3;
 
 /// Makes the topics that are missing and returns how many partitions each has. Blocks.
 pub(super) fn prepare(options: &KafkaOptions, runtime: &Handle) -> Result<HashMap<Topic, u32>, MqError> {
@@ -35,17 +34,20 @@ pub(super) fn prepare(options: &KafkaOptions, runtime: &Handle) -> Result<HashMa
         check(options, topic, found)?;
         partitions.insert(topic, found);
     }
+    compare(&admin, options, runtime);
     Ok(partitions)
 }
 
 /// Asks for all of them without looking first: to look for a topic may create it, with the cluster's own settings.
 fn create(admin: &AdminClient<Quiet>, options: &KafkaOptions, runtime: &Handle) -> Result<(), MqError> {
     let names = Topic::ALL.map(|topic| (topic, options.topic_name(topic)));
-    let topics = names.each_ref().map(|(topic, name)| {
+    let settings = Topic::ALL.map(|topic| settings::of_new(topic, options.replication));
+    let topics = names.iter().zip(&settings).map(|((topic, name), settings)| {
         let partitions = native(options.configured_partitions(*topic));
         let wanted = NewTopic::new(name, partitions, TopicReplication::Fixed(options.replication));
-        if options.replication >= SAFE_REPLICATION { wanted.set("min.insync.replicas", "2") } else { wanted }
+        settings.iter().fold(wanted, |wanted, (key, value)| wanted.set(key, value))
     });
+    let topics: Vec<_> = topics.collect();
     let timeout = Some(options.request_timeout());
     let request = AdminOptions::new().request_timeout(timeout).operation_timeout(timeout);
     let results = runtime.block_on(admin.create_topics(&topics, &request)).map_err(|error| unavailable(&error))?;
@@ -64,6 +66,29 @@ fn create(admin: &AdminClient<Quiet>, options: &KafkaOptions, runtime: &Handle) 
         }
     }
     Ok(())
+}
+
+/// Tells where a topic that was there already is not as the table wants it. It is the operator's to change, and works as it
+/// is until a record is too large or was thrown away too early.
+fn compare(admin: &AdminClient<Quiet>, options: &KafkaOptions, runtime: &Handle) {
+    let names = Topic::ALL.map(|topic| options.topic_name(topic));
+    let topics: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+    let request = AdminOptions::new().request_timeout(Some(options.request_timeout()));
+    let told = match runtime.block_on(admin.describe_configs(&topics, &request)) {
+        Ok(told) => told,
+        Err(error) => return tracing::debug!(%error, "settings of topics are not told"),
+    };
+    // The answers come in the order of the questions.
+    for ((topic, name), told) in Topic::ALL.into_iter().zip(&names).zip(told) {
+        match told {
+            Ok(resource) => {
+                for difference in settings::differences(topic, &settings::found(resource)) {
+                    tracing::warn!(topic = %name, "{difference}");
+                }
+            }
+            Err(code) => tracing::debug!(topic = %name, %code, "settings of the topic are not told"),
+        }
+    }
 }
 
 /// How many partitions a topic has, as soon as the cluster knows.
@@ -89,9 +114,9 @@ fn count(admin: &AdminClient<Quiet>, options: &KafkaOptions, topic: Topic) -> Re
 
 pub(super) fn check(options: &KafkaOptions, topic: Topic, found: u32) -> Result<(), MqError> {
     let wanted = options.configured_partitions(topic);
-    let fits = match topic {
-        Topic::Downstream => found >= wanted,
-        Topic::Upstream | Topic::Task | Topic::Dead | Topic::Event => found == wanted,
+    let fits = match topic.facts().partitioning {
+        Partitioning::Slot => found >= wanted,
+        Partitioning::Key => found == wanted,
     };
     if fits {
         return Ok(());

@@ -197,7 +197,7 @@ impl Membership {
     /// Takes the partitions (there may be none: the answer is due all the same) and hands them to the member.
     fn gain(&mut self, positions: Vec<(Partition, u64)>) -> Result<(), MqError> {
         let mut list = TopicPartitionList::with_capacity(positions.len());
-        let mut taps = Vec::with_capacity(positions.len());
+        let mut taps: Vec<(Arc<Tap>, u64)> = Vec::with_capacity(positions.len());
         for (partition, from) in positions {
             if let Some(stale) = self.held.remove(&partition.number) {
                 stale.lost.cancel();
@@ -205,18 +205,19 @@ impl Membership {
             }
             list.add_partition_offset(&self.name, native(partition.number), Offset::Offset(signed(from)))
                 .map_err(|error| unavailable(&error))?;
-            taps.push(Tap::open(&self.consumer, partition, from, self.request_timeout)?);
+            taps.push((Tap::open(&self.consumer, partition, from, self.request_timeout)?, from));
         }
         if let Err(error) = answer(&self.consumer, true, &list) {
-            for tap in &taps {
+            for (tap, _) in &taps {
                 tap.close();
             }
             return Err(unavailable(&error));
         }
-        for tap in taps {
+        for (tap, from) in taps {
             let lost = CancellationToken::new();
             self.inbox.push(Assignment {
                 partition: tap.number(),
+                from,
                 reader: Box::new(TapReader::new(tap.clone(), None)),
                 commit: Arc::new(TapCommit { tap: tap.clone(), jobs: self.jobs.clone() }),
                 lost: lost.clone(),

@@ -1,13 +1,13 @@
 //! What a cluster says of itself and of our topics. Nothing is asked for that would make a topic.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
 use rdkafka::{
     Offset, TopicPartitionList,
-    admin::{AdminClient, AdminOptions, ConfigEntry, ResourceSpecifier},
+    admin::{AdminClient, AdminOptions, ResourceSpecifier},
     consumer::{BaseConsumer, Consumer as _},
     error::{KafkaError, RDKafkaErrorCode as Code},
     metadata::{Metadata, MetadataTopic},
@@ -20,20 +20,18 @@ use super::{
     callbacks::{Events, Quiet},
     client::{blocking, native},
     error::{unavailable, unusable},
+    settings::{self, Settings},
 };
 use crate::inspection::Inspection;
 
 /// What decides over a topic's records.
-const TOPIC_SETTINGS: [&str; 3] = ["min.insync.replicas", "unclean.leader.election.enable", "max.message.bytes"];
+const TOPIC_SETTINGS: [&str; 5] =
+    ["min.insync.replicas", "unclean.leader.election.enable", "max.message.bytes", "retention.ms", "cleanup.policy"];
 /// What a topic gets that is made without saying otherwise.
 const BROKER_SETTINGS: [&str; 4] =
     ["default.replication.factor", "min.insync.replicas", "unclean.leader.election.enable", "message.max.bytes"];
-/// The largest request of records that librdkafka makes (its own `message.max.bytes`).
-const SENT_BYTES_MAX: u64 = 1_000_000;
 /// Where a cluster keeps the positions of groups. To ask for a position makes it.
 const POSITIONS: &str = "__consumer_offsets";
-
-type Settings = HashMap<String, String>;
 
 impl Kafka {
     /// Brokers, their settings, our topics against the configuration, and how far each group is behind. Makes nothing. For a
@@ -106,7 +104,7 @@ impl Look {
             if let Err(MqError::Refused(text)) = admin::check(&self.options, topic, count) {
                 found.failure(text);
             }
-            self.at_topic(&name, there, &mut verdicts, found);
+            self.at_topic(topic, there, &mut verdicts, found);
             for group in topic.groups().iter().filter(|_| has_positions) {
                 self.at_group(*group, &name, count, found);
             }
@@ -122,7 +120,8 @@ impl Look {
         }
     }
 
-    fn at_topic(&self, name: &str, there: &MetadataTopic, verdicts: &mut Verdicts, found: &mut Inspection) {
+    fn at_topic(&self, topic: Topic, there: &MetadataTopic, verdicts: &mut Verdicts, found: &mut Inspection) {
+        let name = there.name();
         let settings = self.settings(&ResourceSpecifier::Topic(name)).unwrap_or_else(|error| {
             found.warning(format_args!("the settings of {name} are not told: {error}"));
             Settings::new()
@@ -137,14 +136,16 @@ impl Look {
         let settings_line = line(&settings, &TOPIC_SETTINGS);
         found.fact(format!("topic {name}"), format_args!("partitions {count}, copies {copies}, {settings_line}"));
         verdicts.judge(name, &shape, &settings);
+        for difference in settings::differences(topic, &settings) {
+            found.warning(format_args!("topic {name}: {difference}"));
+        }
     }
 
     fn settings(&self, of: &ResourceSpecifier<'_>) -> Result<Settings, MqError> {
         let request = AdminOptions::new().request_timeout(Some(self.left()));
         let told = self.runtime.block_on(self.admin.describe_configs([of], &request));
-        let value = |entry: ConfigEntry| Some((entry.name, entry.value?));
         match told.map_err(|error| unavailable(&error))?.pop() {
-            Some(Ok(resource)) => Ok(resource.entries.into_iter().filter_map(value).collect()),
+            Some(Ok(resource)) => Ok(settings::found(resource)),
             Some(Err(code)) => Err(MqError::Unavailable(code.to_string())),
             None => Ok(Settings::new()),
         }
@@ -219,7 +220,6 @@ impl Verdicts {
         let number = |name: &str| settings.get(name)?.parse::<u64>().ok();
         let copies = u64::try_from(shape.copies).unwrap_or(u64::MAX);
         let needed = number("min.insync.replicas");
-        let too_small = number("max.message.bytes").is_some_and(|bytes| bytes < SENT_BYTES_MAX);
         let unclean = settings.get("unclean.leader.election.enable").is_some_and(|value| value == "true");
         let failures = [
             (shape.leaderless, "partitions without a leader"),
@@ -231,7 +231,6 @@ impl Verdicts {
             (copies > 1 && needed == Some(copies), "no broker may be away (min.insync.replicas is all copies)"),
             (copies > 1 && unclean, "unclean.leader.election.enable: confirmed records may be lost"),
             (shape.lagging, "copies that are not up to date"),
-            (too_small, "max.message.bytes is below 1000000, which may be sent at once"),
         ];
         for (all, judged) in [(&mut self.failures, failures.as_slice()), (&mut self.warnings, warnings.as_slice())] {
             for (_, text) in judged.iter().filter(|(applies, _)| *applies) {
@@ -265,19 +264,14 @@ mod tests {
 
     #[test]
     fn three_copies_of_which_two_confirm_are_well() {
-        let settings = [
-            ("min.insync.replicas", "2"),
-            ("unclean.leader.election.enable", "false"),
-            ("max.message.bytes", "1048588"),
-        ];
+        let settings = [("min.insync.replicas", "2"), ("unclean.leader.election.enable", "false")];
         assert_eq!(judged(3, &settings), (vec![], vec![]));
     }
 
     #[test]
     fn what_may_lose_or_refuse_records_is_told() {
-        let settings =
-            [("min.insync.replicas", "1"), ("unclean.leader.election.enable", "true"), ("max.message.bytes", "65536")];
-        assert_eq!(judged(3, &settings).1.len(), 3);
+        let settings = [("min.insync.replicas", "1"), ("unclean.leader.election.enable", "true")];
+        assert_eq!(judged(3, &settings).1.len(), 2);
         assert_eq!(judged(1, &settings[..1]).1.len(), 1);
         let more_than_there_are = judged(1, &[("min.insync.replicas", "2")]);
         assert!(more_than_there_are.0[0].contains("min.insync.replicas"), "{more_than_there_are:?}");

@@ -20,6 +20,7 @@ mod offsets;
 mod options;
 mod producer;
 mod reader;
+mod settings;
 mod tap;
 
 use std::collections::HashMap;
@@ -99,7 +100,7 @@ impl Broker for Kafka {
         for record in &records {
             self.check(topic, record.partition)?;
         }
-        self.producer.produce(&self.options.topic_name(topic), &records).await
+        self.producer.produce(topic, &self.options.topic_name(topic), &records).await
     }
 
     async fn end(&self, topic: Topic, partition: u32) -> Result<u64, MqError> {

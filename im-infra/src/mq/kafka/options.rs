@@ -5,8 +5,11 @@ use std::{collections::BTreeMap, time::Duration};
 use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 use serde::{Deserialize, Serialize};
 
-use super::super::{Group, Topic};
-use crate::config::Secret;
+use super::{
+    super::{Group, Partitioning, Topic},
+    settings,
+};
+use crate::config::{Check, Report, Secret};
 
 /// How to reach Kafka, and how its topics look.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -60,8 +63,44 @@ impl Default for KafkaOptions {
     }
 }
 
+/// Records that travel together; a larger one travels alone.
+const BATCH_BYTES_MAX: u32 = 1_000_000;
 /// The longest that the members of a revoked partition may take to finish their batch.
 const GRACE_MAX: Duration = Duration::from_secs(2);
+
+impl Check for KafkaOptions {
+    fn check(&self, report: &mut Report) {
+        report.require(!self.brokers.trim().is_empty(), "kafka.brokers", "", "host:port, several with commas");
+        report.range("kafka.partitions", self.partitions, 1..=10_000);
+        report.range("kafka.downstream_partitions", self.downstream_partitions, 1..=10_000);
+        let copies = self.replication;
+        report.require(copies == -1 || (1..=100).contains(&copies), "kafka.replication", copies, "-1 or 1 to 100");
+        report.range("kafka.session_timeout_ms", self.session_timeout_ms, 500..=300_000);
+        report.range("kafka.request_timeout_ms", self.request_timeout_ms, 100..=120_000);
+        // A record that waits for others must not keep its producer waiting for longer than an answer may take.
+        report.range("kafka.linger_ms", self.linger_ms, 0..=(self.request_timeout_ms / 2).min(1_000));
+        // 0 would mean without end.
+        report.range("kafka.produce_records_max", self.produce_records_max, 100..=10_000_000);
+        // The largest record must find room; more than librdkafka's own bound it would not take.
+        report.range("kafka.produce_kbytes_max", self.produce_kbytes_max, 4_096..=2_097_151);
+        report.range("kafka.fetch_kbytes_max", self.fetch_kbytes_max, 64..=2_097_151);
+        for (name, value) in &self.properties {
+            let allowed = "what works without OpenSSL, which is not built in: security_protocol plaintext or \
+                           sasl_plaintext, sasl_mechanism PLAIN";
+            let key = format!("kafka.properties.{name}");
+            report.require(!needs_openssl(name, value.expose()), &key, "***", allowed);
+        }
+    }
+}
+
+/// What librdkafka can do with OpenSSL alone.
+fn needs_openssl(name: &str, value: &str) -> bool {
+    match name {
+        "security_protocol" => value.to_ascii_lowercase().ends_with("ssl"),
+        "sasl_mechanism" | "sasl_mechanisms" => value != "PLAIN",
+        _ => name.starts_with("ssl_") || name.starts_with("enable_ssl_"),
+    }
+}
 
 impl KafkaOptions {
     pub(super) fn topic_name(&self, topic: Topic) -> String {
@@ -73,9 +112,9 @@ impl KafkaOptions {
     }
 
     pub(super) const fn configured_partitions(&self, topic: Topic) -> u32 {
-        match topic {
-            Topic::Downstream => self.downstream_partitions,
-            Topic::Upstream | Topic::Task | Topic::Dead | Topic::Event => self.partitions,
+        match topic.facts().partitioning {
+            Partitioning::Slot => self.downstream_partitions,
+            Partitioning::Key => self.partitions,
         }
     }
 
@@ -110,7 +149,11 @@ impl KafkaOptions {
         for (key, value) in &self.properties {
             config.set(key.replace('_', "."), value.expose());
         }
-        config.set("allow.auto.create.topics", "false").set_log_level(RDKafkaLogLevel::Warning);
+        config
+            .set("allow.auto.create.topics", "false")
+            // Of a producer its largest request, of a consumer the largest record that it is prepared for.
+            .set("message.max.bytes", settings::message_bytes_max().to_string())
+            .set_log_level(RDKafkaLogLevel::Warning);
         config
     }
 
@@ -121,6 +164,8 @@ impl KafkaOptions {
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("message.timeout.ms", "0")
+            // A batch of records has to fit into every topic, as its largest record does.
+            .set("batch.size", BATCH_BYTES_MAX.to_string())
             .set("linger.ms", self.linger_ms.to_string())
             .set("queue.buffering.max.messages", self.produce_records_max.to_string())
             .set("queue.buffering.max.kbytes", self.produce_kbytes_max.to_string());
@@ -172,6 +217,24 @@ mod tests {
         assert_eq!(options.producer().get("security.protocol"), Some("sasl_plaintext"));
         assert_eq!(options.producer().get("acks"), Some("all"));
         assert_eq!(options.member(Group::Logic).get("auto.offset.reset"), Some("error"));
+    }
+
+    #[test]
+    fn the_largest_record_fits_into_what_may_wait_and_a_batch_into_every_topic() {
+        let config = KafkaOptions::default().producer();
+        let number = |key: &str| config.get(key).unwrap().parse::<usize>().unwrap();
+        assert!(Topic::ALL.into_iter().all(|topic| number("batch.size") <= topic.record_bytes_max()));
+        assert_eq!(number("message.max.bytes"), Topic::Dead.facts().message_bytes_max);
+        let narrow = KafkaOptions {
+            produce_kbytes_max: 3_072,
+            linger_ms: 100,
+            request_timeout_ms: 150,
+            ..KafkaOptions::default()
+        };
+        let mut report = Report::default();
+        narrow.check(&mut report);
+        let keys: Vec<_> = report.into_error().mistakes.into_iter().map(|mistake| mistake.key).collect();
+        assert_eq!(keys, ["kafka.linger_ms", "kafka.produce_kbytes_max"]);
     }
 
     #[test]

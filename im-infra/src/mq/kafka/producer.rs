@@ -19,7 +19,7 @@ use rdkafka::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
-    super::{MqError, Routed},
+    super::{MqError, Routed, Topic},
     KafkaOptions,
     client::{POLL_WAIT, Partition, RETRY_WAIT, STEP_WAIT, alone, blocking, lock, native, start_thread},
     delivery::{Batch, Deliveries},
@@ -70,19 +70,19 @@ impl Producer {
     }
 
     /// Sends records in order; returns when every one is confirmed. Without an answer from the cluster that is never: the
-    /// caller knows how long to wait, and may repeat.
-    pub(super) async fn produce(&self, topic: &str, records: &[Routed]) -> Result<(), MqError> {
+    /// caller knows how long to wait, and may repeat. `name` is the topic's, with namespace.
+    pub(super) async fn produce(&self, topic: Topic, name: &str, records: &[Routed]) -> Result<(), MqError> {
         let batch = Batch::new();
         let until = Instant::now() + ROOM_WAIT;
         let mut rest = records;
         loop {
-            let sent = self.send(topic, rest, &batch)?;
+            let sent = self.send(name, rest, &batch)?;
             rest = &rest[sent..];
             if rest.is_empty() {
                 break;
             }
             if Instant::now() >= until {
-                return Err(MqError::Unavailable("too many records wait to be confirmed".into()));
+                return Err(MqError::Full { topic: topic.name() });
             }
             tokio::time::sleep(ROOM_STEP).await;
         }

@@ -9,7 +9,7 @@ use std::{
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use etcd_client::{
     Client, Compare, CompareOp, ConnectOptions, Error, GetOptions, GetResponse, LeaseKeepAliveStream, LeaseKeeper,
-    PutOptions, StatusResponse, TlsOptions, Txn, TxnOp, WatchOptions, WatchStream,
+    PutOptions, StatusResponse, Txn, TxnOp, WatchOptions, WatchStream,
 };
 
 use super::EtcdOptions;
@@ -183,8 +183,8 @@ fn connect_options(options: &EtcdOptions, timeout: Duration) -> ConnectOptions {
         .with_keep_alive_while_idle(false)
         // A member that is cut off from the others says so instead of waiting for them.
         .with_require_leader(true);
-    if options.endpoints.iter().any(|endpoint| endpoint.starts_with("https://")) {
-        connect = connect.with_tls(TlsOptions::new().with_enabled_roots());
+    if options.is_over_tls() {
+        connect = connect.with_tls(options.tls.grpc_client(timeout));
     }
     if !options.user.is_empty() {
         connect = connect.with_user(options.user.as_str(), options.password.expose()).with_auto_token_refresh(true);

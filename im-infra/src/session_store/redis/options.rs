@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Secret;
+use crate::{config::Secret, tls::TlsOptions};
 
 /// Where Redis is, and how long it remembers.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -10,6 +10,9 @@ use crate::config::Secret;
 pub struct RedisOptions {
     /// `redis://…` or `rediss://…` (TLS), with the password: a secret.
     pub url: Secret,
+    /// With `rediss://`: what to show and whom to trust; no authorities: the system's.
+    #[serde(default)]
+    pub tls: TlsOptions,
     /// What every key begins with.
     pub namespace: String,
     /// How long an operation may take, connecting included.
@@ -25,6 +28,7 @@ impl Default for RedisOptions {
     fn default() -> Self {
         Self {
             url: Secret::new("redis://127.0.0.1:6379/0"),
+            tls: TlsOptions::default(),
             namespace: "gochat".into(),
             timeout_ms: 1_000,
             route_ttl_ms: 120_000,

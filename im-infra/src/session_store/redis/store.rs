@@ -66,7 +66,7 @@ impl RedisSessionStore {
         let timeout = Duration::from_millis(options.timeout_ms);
         let signed = |ttl_ms: u64| i64::try_from(ttl_ms).unwrap_or(i64::MAX / 4);
         let shared = Shared {
-            connection: Connection::open(&options.url, timeout)
+            connection: Connection::open_with(&options.url, &options.tls, timeout)
                 .map_err(|error| SessionStoreError(error.to_string()))?,
             keys: Keys::new(&options.namespace),
             clock,

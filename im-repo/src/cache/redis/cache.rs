@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use im_infra::{config::Secret, redis::Connection};
+use im_infra::{redis::Connection, session_store::RedisOptions};
 use redis::{RedisError, pipe};
 
 use super::{
@@ -35,10 +35,11 @@ impl RedisCache {
     ///
     /// # Errors
     /// If the address is not one.
-    pub fn connect(url: &Secret, namespace: &str, options: &CacheOptions) -> Result<Self, CacheError> {
+    pub fn connect(redis: &RedisOptions, options: &CacheOptions) -> Result<Self, CacheError> {
         let timeout = Duration::from_millis(options.timeout_ms);
-        let connection = Connection::open(url, timeout).map_err(|error| CacheError::Failed(error.to_string()))?;
-        let prefix = format!("{namespace}:cache");
+        let connection = Connection::open_with(&redis.url, &redis.tls, timeout);
+        let connection = connection.map_err(|error| CacheError::Failed(error.to_string()))?;
+        let prefix = format!("{}:cache", redis.namespace);
         Ok(Self { connection, prefix, timeout, lease_ttl_ms: options.lease_ttl_ms, trust: Trust::default() })
     }
 
