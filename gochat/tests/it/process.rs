@@ -63,8 +63,11 @@ impl Running {
 }
 
 /// The binary with a configuration for tests.
+#[allow(clippy::disallowed_methods)] // tests have no configuration
 pub(crate) fn command(folder: &Path, settings: &[(String, String)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gochat"));
+    // The binary of this build, or the one of scripts/run.
+    let binary = std::env::var_os("GOCHAT_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_gochat").into());
+    let mut command = Command::new(binary);
     command
         .env("GOCHAT__PROCESS__DATA_DIR", folder)
         .env("GOCHAT__GATEWAY__HTTP__LISTEN", "127.0.0.1:0")

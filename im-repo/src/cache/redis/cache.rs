@@ -27,6 +27,8 @@ pub struct RedisCache {
     timeout: Duration,
     lease_ttl_ms: u64,
     trust: Trust,
+    /// Held while a new generation is being made.
+    renewing: tokio::sync::Mutex<()>,
 }
 
 impl RedisCache {
@@ -40,14 +42,33 @@ impl RedisCache {
         let connection = Connection::open_with(&redis.url, &redis.tls, timeout);
         let connection = connection.map_err(|error| CacheError::Failed(error.to_string()))?;
         let prefix = format!("{}:cache", redis.namespace);
-        Ok(Self { connection, prefix, timeout, lease_ttl_ms: options.lease_ttl_ms, trust: Trust::default() })
+        Ok(Self {
+            connection,
+            prefix,
+            timeout,
+            lease_ttl_ms: options.lease_ttl_ms,
+            trust: Trust::default(),
+            renewing: tokio::sync::Mutex::default(),
+        })
     }
 
     /// Runs a script over names; answers what it says of them.
     async fn call(&self, script: &str, names: &[&str], arguments: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, CacheError> {
-        let generation = match self.trust.standing(script == CHANGE, Instant::now()) {
+        let is_change = script == CHANGE;
+        let generation = match self.trust.standing(is_change, Instant::now()) {
             Standing::Trusted(generation) => generation,
-            Standing::Renew(doubts) => self.renew(doubts).await?,
+            Standing::Renew(doubts) => {
+                let _turn = self.renewing.lock().await;
+                self.renew(doubts).await?
+            }
+            // What changes while a generation is being made waits for it: a doubt now would cost that generation, too.
+            Standing::Out if is_change => {
+                drop(self.renewing.lock().await);
+                match self.trust.standing(is_change, Instant::now()) {
+                    Standing::Trusted(generation) => generation,
+                    Standing::Renew(_) | Standing::Out => return Err(CacheError::Out),
+                }
+            }
             Standing::Out => return Err(CacheError::Out),
         };
         self.limited(self.ask(generation, script, names, arguments)).await
