@@ -38,7 +38,8 @@ pub(super) async fn handle(shared: &Arc<Shared>, connection: &Arc<Connection>, f
             connection.abandon(&abandon.conversation_id, &abandon.command_id);
             Ok(())
         }
-        Some(Frame::Auth(auth)) => self::auth(shared, connection, &auth.access_token).await,
+        // Boxed: what a call needs must not stay for the connection's life.
+        Some(Frame::Auth(auth)) => Box::pin(self::auth(shared, connection, &auth.access_token)).await,
         Some(Frame::Ping(ping)) => {
             connection.send_new(Body::Pong(client::Pong { data: ping.data }));
             Ok(())

@@ -32,7 +32,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut socket: WebSocket, format: Form
             }
             .serve()
             .await;
-            hello::leave(&shared, &opened).await;
+            Box::pin(hello::leave(&shared, &opened)).await;
             if let Some(code) = code {
                 shared.metrics.refused(code);
                 close(&shared, &mut socket, code).await;
