@@ -112,7 +112,7 @@ impl Check for GatewayOptions {
         report.range("gateway.http.header_timeout_ms", self.http.header_timeout_ms, 100..=600_000);
         report.range("gateway.http.body_bytes_max", self.http.body_bytes_max, 1_024..=16 << 20);
         report.range("gateway.http.outcome_timeout_ms", self.http.outcome_timeout_ms, 10..=60_000);
-        self.http.tls.check("gateway.http.tls", &Clock::system(), report);
+        self.http.tls.check_listener("gateway.http.tls", &Clock::system(), report);
         let ws = &self.ws;
         report.range("gateway.ws.connections_max", ws.connections_max, 1..=1_000_000);
         report.range("gateway.ws.hello_timeout_ms", ws.hello_timeout_ms, 10..=60_000);

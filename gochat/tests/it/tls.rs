@@ -181,5 +181,20 @@ async fn kafka_over_tls_is_refused_with_what_can_be_done() {
         let name = format!("kafka.properties.{}", key.to_lowercase());
         assert!(told.contains(&name) && told.contains("OpenSSL"), "{told}");
     }
-    assert_eq!(checked(&[("KAFKA__PROPERTIES__SECURITY_PROTOCOL", "sasl_plaintext")]).await.0, Some(0));
+    let (protocol, mechanism) = ("KAFKA__PROPERTIES__SECURITY_PROTOCOL", "KAFKA__PROPERTIES__SASL_MECHANISM");
+    let (code, told) = checked(&[(protocol, "sasl_plaintext")]).await;
+    assert!(code == Some(2) && told.contains("PLAIN, with sasl_plaintext"), "{told}");
+    assert_eq!(checked(&[(protocol, "sasl_plaintext"), (mechanism, "PLAIN")]).await.0, Some(0));
+}
+
+#[tokio::test]
+async fn p9_a_listener_that_asks_for_certificates_and_has_none_itself_is_refused() {
+    let authority = Authority::named("ours");
+    for (key, shown) in [
+        ("RPC__LISTENER_TLS__AUTHORITIES", "rpc.listener_tls.certificate"),
+        ("GATEWAY__HTTP__TLS__AUTHORITIES", "gateway.http.tls.certificate"),
+    ] {
+        let (code, told) = checked(&[(key, authority.certificate())]).await;
+        assert!(code == Some(2) && told.contains(shown), "{told}");
+    }
 }

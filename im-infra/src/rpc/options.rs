@@ -40,7 +40,7 @@ impl Check for RpcOptions {
         let secret = self.secret.expose().len();
         report.require(secret == 0 || secret >= 32, "rpc.secret", "***", "at least 32 bytes");
         let clock = Clock::system();
-        self.listener_tls.check("rpc.listener_tls", &clock, report);
+        self.listener_tls.check_listener("rpc.listener_tls", &clock, report);
         self.caller_tls.check("rpc.caller_tls", &clock, report);
         let name = self.server_name.as_str();
         // Nobody finds out by reading packets that calls go without TLS.

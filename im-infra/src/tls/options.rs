@@ -75,6 +75,14 @@ impl TlsOptions {
         self.parse(section, clock, report);
     }
 
+    /// The same for a listener, which speaks TLS only with a certificate: nobody finds out by reading packets that it does not.
+    pub fn check_listener(&self, section: &str, clock: &Clock, report: &mut Report) {
+        self.check(section, clock, report);
+        let meant = !self.authorities.is_empty();
+        let allowed = "a certificate: without one the listener goes without TLS";
+        report.require(!meant || !self.certificate.is_empty(), &format!("{section}.certificate"), "", allowed);
+    }
+
     /// What makes TLS of a listener's connections; none if it has no certificate. The application protocol is the one that
     /// clients may ask for, as `http/1.1`; who asks for none is taken too.
     ///

@@ -102,3 +102,65 @@ impl Command {
         users
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proto::{
+        ErrorCode,
+        mq::{Caller, Upstream, upstream::Command as Wire},
+    };
+
+    use super::*;
+
+    fn record(user_id: i64, conversation_id: &str, command_id: &str, command: Option<Wire>) -> Upstream {
+        Upstream {
+            caller: Some(Caller { user_id, ..Caller::default() }),
+            conversation_id: conversation_id.into(),
+            command_id: command_id.into(),
+            command,
+            ..Upstream::default()
+        }
+    }
+
+    #[test]
+    fn every_kind_names_the_users_that_the_rules_must_know() {
+        let create = group::CreateGroup { member_ids: vec![3, 4], ..Default::default() };
+        let group_id = ConversationId::group(1, "g").to_string();
+        let cases = [
+            ("d:1:2", Wire::Send(Content::default()), vec![2]),
+            ("d:1:2", Wire::CreateDirect(group::CreateDirect { peer_id: 2 }), vec![2]),
+            (&group_id, Wire::CreateGroup(create), vec![3, 4]),
+            (&group_id, Wire::Invite(group::Invite { user_ids: vec![5] }), vec![5]),
+            (&group_id, Wire::Join(group::Join {}), vec![]),
+            (&group_id, Wire::Leave(group::Leave {}), vec![]),
+            (&group_id, Wire::Remove(group::Remove { user_id: 6 }), vec![]),
+            ("u:1", Wire::ChangeProfile(mq::ChangeProfile { display_name: "Al".into() }), vec![]),
+        ];
+        for (conversation_id, wire, named) in cases {
+            let removed = matches!(wire, Wire::Remove(_));
+            let command = Command::parse(&record(1, conversation_id, "c", Some(wire.clone()))).unwrap();
+            assert!(!matches!(command.kind, Kind::Unknown), "{wire:?}");
+            assert_eq!(command.named_users(), named, "{wire:?}");
+            let concerned = command.concerned();
+            assert!(concerned.contains(&1) && named.iter().all(|user| concerned.contains(user)), "{wire:?}");
+            assert_eq!(concerned.contains(&6), removed, "{wire:?}");
+        }
+        let newer = Command::parse(&record(1, "d:1:2", "c", None)).unwrap();
+        assert!(matches!(newer.kind, Kind::Unknown) && newer.named_users().is_empty());
+    }
+
+    #[test]
+    fn the_servers_own_commands_have_no_sender_and_nobody_elses_are_like_them() {
+        let flip = Some(Wire::ChangeFanOut(mq::ChangeFanOut { mode: FanOutMode::Large.into() }));
+        let id = ConversationId::group(1, "g").to_string();
+        let own = Command::parse(&record(0, &id, "~g:large", flip.clone())).unwrap();
+        assert!(matches!(own.kind, Kind::ChangeFanOut(FanOutMode::Large)));
+        assert_eq!(own.concerned(), [0]);
+        for (sender, command_id) in [(1, "~g:large"), (0, "c"), (-1, "c")] {
+            let refused = Command::parse(&record(sender, &id, command_id, flip.clone())).unwrap_err();
+            assert_eq!(refused.code(), ErrorCode::InvalidArgument, "{sender} {command_id}");
+        }
+        let sneaked = Command::parse(&record(1, &id, "c", flip)).unwrap();
+        assert!(matches!(sneaked.kind, Kind::Unknown), "a client cannot flip");
+    }
+}

@@ -85,3 +85,39 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_as_it_was_read_and_then_as_the_changes_make_it() {
+        let member = |user_id, left_seq| repo::Member { user_id, role: 1, visible_from: 1, left_seq, read_seq: 0 };
+        let read = repo::State {
+            state_version: 7,
+            kind: ConversationKind::Group.into(),
+            open: true,
+            fan_out: FanOutMode::Small.into(),
+            member_count: 1,
+            members: vec![member(1, 0), member(2, 9)],
+            ..repo::State::default()
+        };
+        let mut state = State::of(&read);
+        assert_eq!((state.version, state.kind, state.open), (7, Some(ConversationKind::Group), true));
+        assert_eq!((state.role(1), state.role(2), state.role(3)), (Some(Role::Member), None, None));
+        assert_eq!(State::of(&repo::State::default()).kind, None, "there is no such conversation");
+        let change = |change| repo::StateChange { change: Some(change) };
+        state.apply(&[
+            change(Change::PutMember(repo::PutMember { user_id: 2, role: Role::Admin.into() })),
+            change(Change::EndMember(repo::EndMember { user_id: 1 })),
+            change(Change::EndMember(repo::EndMember { user_id: 99 })),
+            change(Change::SetDisplayName(repo::SetDisplayName { user_id: 1, display_name: "x".into() })),
+            change(Change::SetFanOut(FanOutMode::Large.into())),
+        ]);
+        assert_eq!((state.role(1), state.role(2), state.member_count), (None, Some(Role::Admin), 1));
+        assert_eq!(state.fan_out, FanOutMode::Large);
+        let create = repo::CreateConversation { kind: ConversationKind::Direct.into(), ..Default::default() };
+        state.apply(&[change(Change::Create(create))]);
+        assert_eq!((state.kind, state.fan_out), (Some(ConversationKind::Direct), FanOutMode::Small));
+    }
+}

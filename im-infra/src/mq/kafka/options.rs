@@ -40,7 +40,7 @@ pub struct KafkaOptions {
     /// Kilobytes of records that are fetched ahead, for each partition.
     pub fetch_kbytes_max: u32,
     /// librdkafka's own settings, with `_` for `.`: `security_protocol`, `sasl_mechanism`, `sasl_username`,
-    /// `sasl_password`, `ssl_ca_location`. They cannot change what the promises stand on (acks, offsets, idempotence).
+    /// `sasl_password`. They cannot change what the promises stand on (acks, offsets, idempotence).
     pub properties: BTreeMap<String, Secret>,
 }
 
@@ -84,6 +84,12 @@ impl Check for KafkaOptions {
         // The largest record must find room; more than librdkafka's own bound it would not take.
         report.range("kafka.produce_kbytes_max", self.produce_kbytes_max, 4_096..=2_097_151);
         report.range("kafka.fetch_kbytes_max", self.fetch_kbytes_max, 64..=2_097_151);
+        let is = |name: &str, value: &str| {
+            self.properties.get(name).is_some_and(|held| held.expose().eq_ignore_ascii_case(value))
+        };
+        let plain = is("sasl_mechanism", "PLAIN") || is("sasl_mechanisms", "PLAIN");
+        let key = "kafka.properties.sasl_mechanism";
+        report.require(plain || !is("security_protocol", "sasl_plaintext"), key, "", "PLAIN, with sasl_plaintext");
         for (name, value) in &self.properties {
             let allowed = "what works without OpenSSL, which is not built in: security_protocol plaintext or \
                            sasl_plaintext, sasl_mechanism PLAIN";
@@ -97,7 +103,7 @@ impl Check for KafkaOptions {
 fn needs_openssl(name: &str, value: &str) -> bool {
     match name {
         "security_protocol" => value.to_ascii_lowercase().ends_with("ssl"),
-        "sasl_mechanism" | "sasl_mechanisms" => value != "PLAIN",
+        "sasl_mechanism" | "sasl_mechanisms" => !value.eq_ignore_ascii_case("PLAIN"),
         _ => name.starts_with("ssl_") || name.starts_with("enable_ssl_"),
     }
 }

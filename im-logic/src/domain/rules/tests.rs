@@ -178,3 +178,18 @@ fn r14_a_group_becomes_large_once_and_only_when_it_is() {
     assert_eq!(verdict(&flip(FanOutMode::Large), &state).unwrap_err(), "conflict", "another member came meanwhile");
     assert_eq!(verdict(&flip(FanOutMode::Large), &State::default()).unwrap_err(), "unknown_conversation");
 }
+
+#[test]
+fn a_direct_conversation_begins_without_a_message_once() {
+    let direct = ConversationId::direct(1, 2).unwrap();
+    let begin = |sender| command(sender, direct, Kind::CreateDirect);
+    let accepted = verdict(&begin(1), &State::default()).unwrap();
+    assert!(!accepted.countable);
+    let mut state = State::default();
+    state.apply(&accepted.changes);
+    assert_eq!((state.role(1), state.role(2)), (Some(Role::Member), Some(Role::Member)));
+    assert!(verdict(&begin(2), &state).is_err(), "it is there");
+    assert_eq!(verdict(&begin(3), &State::default()).unwrap_err(), "not_a_member");
+    let stranger = command(1, ConversationId::direct(1, 99).unwrap(), Kind::CreateDirect);
+    assert_eq!(verdict(&stranger, &State::default()).unwrap_err(), "unknown_user");
+}
