@@ -1,4 +1,16 @@
 //! What a look at a server finds, for an operator who decides what to do about it. Whoever looks creates and changes nothing.
+//!
+//! ```
+//! use im_infra::{clock::Clock, database::{Database, DatabaseOptions}};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let folder = tempfile::tempdir().unwrap();
+//! let url = format!("sqlite://{}/some.db?mode=rwc", folder.path().display());
+//! let database = Database::connect(&DatabaseOptions::new(url)).await.unwrap();
+//! let found = database.inspect(&Clock::system()).await.unwrap();
+//! assert!(found.failures.is_empty(), "{found:?}");
+//! # });
+//! ```
 
 use std::{fmt::Display, future::Future};
 

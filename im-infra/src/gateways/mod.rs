@@ -1,5 +1,16 @@
 //! The way to the gateways, for whoever has something to deliver: which of them live, which hold a user's connections, and
 //! records of `im.downstream` packed for each of them.
+//!
+//! ```
+//! use im_infra::gateways::{Gateway, Letters};
+//! use proto::message::Entry;
+//!
+//! let gateway = Gateway { instance: "a1".into(), slot: 3 };
+//! let entry = Entry { conversation_id: "d:7:42".into(), seq: 1, ..Entry::default() };
+//! let mut letters = Letters::default();
+//! letters.deliver(&gateway, &entry, &[7, 42], "");
+//! assert_eq!(letters.to(&gateway, 0).deliveries[0].recipients, [7, 42]);
+//! ```
 
 mod letters;
 mod whereabouts;
