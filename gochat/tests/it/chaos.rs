@@ -12,7 +12,7 @@ use super::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn p1_p3_standalone_under_kill_9_loses_doubles_and_reorders_nothing() {
+async fn p1_p2_p3_standalone_under_kill_9_loses_doubles_and_reorders_nothing() {
     let seed = 7;
     let mut random = fastrand::Rng::with_seed(seed);
     let rate =
@@ -57,7 +57,7 @@ async fn kill_each(cluster: &mut Cluster, random: &mut fastrand::Rng, pause_ms: 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn p1_p3_processes_under_kill_9_lose_double_and_reorder_nothing() {
+async fn p1_p2_p3_processes_under_kill_9_lose_double_and_reorder_nothing() {
     let seed = 11;
     let mut random = fastrand::Rng::with_seed(seed);
     let mut cluster = Cluster::with(infra, &[SCENE_LARGE]).await;
@@ -88,7 +88,7 @@ async fn fenced(node: &Node) -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn p1_p3_p7_processes_and_their_infrastructure_under_faults_lose_double_and_reorder_nothing() {
+async fn p1_p2_p3_p7_processes_and_their_infrastructure_under_faults_lose_double_and_reorder_nothing() {
     let seed = 13;
     let mut random = fastrand::Rng::with_seed(seed);
     let infrastructure = Infrastructure::start().await;
