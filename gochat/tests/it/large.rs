@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use im_infra::testing::infra;
+use im_infra::{
+    mq::{DAMAGED, NewRecord, Room, Topic},
+    testing::infra,
+};
 use im_logic::domain::digest;
 use proto::{
     client::{self, Digest, Hello, client_frame::Frame as Out, server_frame::Frame as In},
@@ -159,6 +162,58 @@ async fn r14_processes_fan_a_large_conversation_out_to_both_gateways() {
         }
     }
     drop(sockets);
+    cluster.terminate().await;
+}
+
+/// Waits until the server says that something was missed.
+async fn told_to_sync(socket: &mut Socket) {
+    socket.until(|frame| matches!(frame, In::Resync(resync) if resync.reason == "parked").then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r14_r16_members_are_told_to_sync_when_a_record_of_a_large_conversation_is_given_up() {
+    let cluster = Cluster::with(infra, &[LARGE]).await;
+    let addresses = cluster.addresses();
+    let mut users = Vec::new();
+    for (number, name) in ["alice", "bob", "carol"].into_iter().enumerate() {
+        users.push(User::register(&addresses[number % 2], name).await);
+    }
+    let stranger = User::register(&addresses[0], "stranger").await;
+    let group = group(&addresses[0], &users.iter().collect::<Vec<_>>()).await;
+    let mut sockets = Vec::new();
+    for (number, user) in users.iter().enumerate() {
+        sockets.push(Socket::open(&addresses[number % 2], user, Format::Proto).await);
+    }
+    let mut outside = Socket::open(&addresses[0], &stranger, Format::Proto).await;
+    let seq = say(&addresses[0], &users[0], &group, "one").await;
+    for socket in &mut sockets {
+        while socket.entry().await.seq < seq {}
+    }
+    let queue = cluster.queue().await;
+    let put = async |record| queue.produce(Topic::Task, vec![record], Room::Internal).await.unwrap();
+    let is_gone = "bytes are gone";
+    for record in [
+        NewRecord::keyed(group.clone(), vec![0xff, 0xff]),
+        NewRecord::keyed(group.clone(), "left").header(DAMAGED, is_gone),
+    ] {
+        put(record).await;
+        for socket in &mut sockets {
+            told_to_sync(socket).await;
+        }
+    }
+    outside.send(Out::Ping(client::Ping { data: "nothing so far".into() })).await;
+    assert!(matches!(outside.next().await, In::Pong(_)), "it is no conversation of theirs");
+
+    // Without a key nobody knows whose it was.
+    put(NewRecord::keyed("", "left").header(DAMAGED, is_gone)).await;
+    for socket in sockets.iter_mut().chain([&mut outside]) {
+        told_to_sync(socket).await;
+    }
+    assert_eq!(say(&addresses[1], &users[1], &group, "two").await, seq + 1);
+    for socket in &mut sockets {
+        gets(socket, seq + 1).await;
+    }
+    drop((sockets, outside));
     cluster.terminate().await;
 }
 

@@ -82,6 +82,10 @@ impl Deliver {
     /// To whoever is connected here of a large conversation, once it is known who that is.
     fn broadcast(self: &Arc<Self>, broadcast: Broadcast) {
         let conversation_id = broadcast.conversation_id.clone();
+        if broadcast.missed && conversation_id.is_empty() {
+            self.missed("parked");
+            return;
+        }
         if broadcast.missed {
             let frame = Frame::new(Body::Resync(client::Resync { reason: "parked".into() }));
             self.connections.send(&self.index.doubt_one(&conversation_id), &frame);

@@ -24,6 +24,12 @@ pub trait Handler: Send + Sync + 'static {
     async fn parked(&self, _record: &Record, _error: &Error) -> Result<(), Failure> {
         Ok(())
     }
+
+    /// What is left of a damaged record, or stands for a gap, was given up and lies in `im.dead`: tell whoever may lack what it
+    /// held. Its key is whole where it is not empty; its payload is not to be read.
+    async fn lost(&self, _record: &Record) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 /// Why a batch could not be handled.

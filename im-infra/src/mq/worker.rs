@@ -192,11 +192,8 @@ impl Worker {
         while let Err(error) = self.burial.bury(record, error, attempts).await {
             self.wait(&mut waits, &Error::new(ErrorCode::Unavailable).with("reason", error)).await?;
         }
-        // Apart: who waits may be out of reach for long, and one letter is enough. What is left of a damaged record does not say
-        // who that is.
-        if record.damage().is_none() {
-            self.tell(record, error).await?;
-        }
+        // Apart: who waits may be out of reach for long, and one letter is enough.
+        self.tell(record, error).await?;
         self.count(&self.queue.metrics.dead, 1);
         if self.burial.in_row() >= self.options.dead_in_row_max {
             tracing::error!(
@@ -213,7 +210,7 @@ impl Worker {
     async fn tell(&self, record: &Record, error: &Error) -> Result<(), Stopped> {
         let mut waits = self.waits();
         let mut attempts = 0;
-        while let Err(failure) = self.handler.parked(record, error).await {
+        while let Err(failure) = self.told(record, error).await {
             if !matches!(failure, Failure::Transient(_)) {
                 attempts += 1;
                 if attempts >= self.options.attempts_max {
@@ -225,6 +222,15 @@ impl Worker {
             self.wait(&mut waits, &Error::new(ErrorCode::Unavailable).with("reason", reason)).await?;
         }
         Ok(())
+    }
+
+    /// What is left of a damaged record does not say who waits for it, only that something is missing.
+    async fn told(&self, record: &Record, error: &Error) -> Result<(), Failure> {
+        if record.damage().is_none() {
+            self.handler.parked(record, error).await
+        } else {
+            self.handler.lost(record).await
+        }
     }
 
     async fn wait(&self, waits: &mut impl Iterator<Item = Duration>, error: &Error) -> Result<(), Stopped> {

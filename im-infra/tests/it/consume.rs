@@ -34,6 +34,8 @@ type Plan = Box<dyn Fn(&[Record], &[String]) -> Result<(), Failure> + Send + Syn
 pub(crate) struct Script {
     done: Mutex<Vec<String>>,
     pub(crate) parked: Mutex<Vec<String>>,
+    /// Offsets.
+    pub(crate) lost: Mutex<Vec<u64>>,
     plan: Plan,
 }
 
@@ -50,6 +52,11 @@ impl Handler for Script {
         self.parked.lock().unwrap().push(String::from_utf8(record.payload.to_vec()).unwrap());
         Ok(())
     }
+
+    async fn lost(&self, record: &Record) -> Result<(), Failure> {
+        self.lost.lock().unwrap().push(record.offset);
+        Ok(())
+    }
 }
 
 pub(crate) struct Running {
@@ -62,7 +69,8 @@ pub(crate) fn start(
     options: ConsumeOptions,
     plan: impl Fn(&[Record], &[String]) -> Result<(), Failure> + Send + Sync + 'static,
 ) -> Running {
-    let script = Arc::new(Script { done: Mutex::default(), parked: Mutex::default(), plan: Box::new(plan) });
+    let (done, parked, lost) = (Mutex::default(), Mutex::default(), Mutex::default());
+    let script = Arc::new(Script { done, parked, lost, plan: Box::new(plan) });
     let life = Lifecycle::new();
     let source = (queue.clone(), Group::Logic, Topic::Upstream);
     life.spawn("consume", consume(source, script.clone(), options, life.clone(), Clock::manual(7)));

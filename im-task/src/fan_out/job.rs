@@ -89,6 +89,7 @@ impl FanOut {
     }
 
     /// Records of a conversation were given up: every gateway has to load its members again, and its members have to sync.
+    /// Empty: nobody knows of which.
     pub(crate) async fn given_up(&self, conversation_id: &str) -> Result<(), Error> {
         let mut letters = Letters::default();
         for gateway in self.gateways.find(&[]).await.live() {

@@ -33,7 +33,7 @@ pub(super) fn index(letters: &mut Letters, gateway: &Gateway, conversation_id: &
     letter.broadcasts.push(Broadcast { conversation_id, index: Some(index), ..Broadcast::default() });
 }
 
-/// Says that entries of a conversation never come.
+/// Says that entries of a conversation never come; empty: of any that is large.
 pub(super) fn missed(letters: &mut Letters, gateway: &Gateway, conversation_id: &str) {
     let conversation_id = conversation_id.to_owned();
     let missed = Broadcast { conversation_id, missed: true, ..Broadcast::default() };

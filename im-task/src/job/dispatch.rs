@@ -29,9 +29,20 @@ impl Handler for Dispatch {
         self.fan_out.run(fan_outs).await
     }
 
-    /// Keyed by conversation: even of a record that cannot be read it is known whose members miss something.
     async fn parked(&self, record: &Record, _: &Error) -> Result<(), Failure> {
-        let Ok(conversation_id) = std::str::from_utf8(&record.key) else { return Ok(()) };
+        self.given_up(record).await
+    }
+
+    async fn lost(&self, record: &Record) -> Result<(), Failure> {
+        self.given_up(record).await
+    }
+}
+
+impl Dispatch {
+    /// Keyed by conversation: even of a record that cannot be read it is known whose members miss something. Without its key
+    /// it may have been of any.
+    async fn given_up(&self, record: &Record) -> Result<(), Failure> {
+        let conversation_id = std::str::from_utf8(&record.key).unwrap_or_default();
         self.fan_out.job().given_up(conversation_id).await.map_err(Failure::of)
     }
 }

@@ -70,5 +70,7 @@ async fn cut(fixture: Fixture, kept_bytes: usize) {
     assert_eq!(running.done(2).await, ["after", "the end"]);
     let again = mq::Dead::decode(fixture.all(Topic::Dead, partition, 2).await.remove(1).payload).unwrap();
     assert_eq!(again.error.unwrap().code, "invalid_argument", "it was not handled");
+    let script = running.script.clone();
     running.stop().await;
+    assert_eq!((script.parked.lock().unwrap().len(), script.lost.lock().unwrap().len()), (1, 1));
 }

@@ -48,8 +48,10 @@ async fn outcome(queue: &Queue, running: Running, letters: usize, done: usize) -
     let done = running.done(done).await.iter().map(|payload| payload.parse().unwrap()).collect();
     let mut reader = queue.read(Topic::Dead, 0, 0).await.unwrap();
     let letters = take(&mut *reader, letters).await;
-    assert!(running.script.parked.lock().unwrap().is_empty(), "what is left does not say who waits");
+    let script = running.script.clone();
     running.stop().await;
+    assert!(script.parked.lock().unwrap().is_empty(), "what is left does not say who waits");
+    assert_eq!(script.lost.lock().unwrap().len(), letters.len(), "but that something is missing");
     (letters.into_iter().map(|record| mq::Dead::decode(record.payload).unwrap()).collect(), done)
 }
 
