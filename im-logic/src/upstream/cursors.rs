@@ -1,4 +1,5 @@
-//! Read cursors: max-merged in bulk, beside the log; those that moved become receipts.
+//! Read cursors: max-merged in bulk, beside the log; they become receipts. A batch that failed after they moved comes again, and
+//! finds them where they are wanted: then too they are told, and a receipt may come twice, but none is lost.
 
 use std::collections::HashSet;
 

@@ -77,7 +77,9 @@ pub(super) async fn merge(
 }
 
 impl Store {
-    /// Moves members' cursors forward, clamped to what exists; answers those that moved.
+    /// Moves members' cursors forward, clamped to what exists; answers those that stand there now: those that moved, and those
+    /// that had moved so far before, as this may be a repetition by somebody who could not tell what had moved. One that stands
+    /// further on is left out.
     ///
     /// # Errors
     /// `unavailable` if the database is away.
@@ -86,6 +88,37 @@ impl Store {
     }
 
     async fn try_put_cursors(&self, cursors: Vec<PutCursor>) -> Result<Vec<PutCursor>, DbErr> {
+        let mut wanted = self.wanted(cursors).await?;
+        let (mut changes, mut standing) = (Vec::with_capacity(wanted.len()), Vec::new());
+        for held in self.cursors_of(wanted.keys()).await? {
+            // Told again: whoever moved it so far may have ended before telling, and this may be its call repeated.
+            changes.push(self.moved(&held.conversation_id, held.user_id, (held.read_seq, held.read_msg_no)));
+            let key = (held.conversation_id, held.user_id);
+            if wanted.get(&key).is_some_and(|&seq| seq <= held.read_seq) {
+                standing.extend(wanted.remove_entry(&key).filter(|(_, seq)| *seq == held.read_seq));
+            }
+        }
+        let places: Vec<(String, i64)> = wanted.iter().map(|((id, _), &seq)| (id.clone(), seq)).collect();
+        let entries = self.entries_at(&places).await?;
+        let msg_nos: BTreeMap<(&str, i64), i64> =
+            entries.iter().map(|e| ((&*e.conversation_id, e.seq), e.msg_no)).collect();
+        let mut rows = Vec::with_capacity(wanted.len());
+        for ((conversation_id, user_id), &read_seq) in &wanted {
+            let read_msg_no = msg_nos.get(&(&**conversation_id, read_seq)).copied().unwrap_or(0);
+            rows.push(CursorRow { conversation_id, cursor: NewCursor { user_id: *user_id, read_seq, read_msg_no } });
+        }
+        merge(self.database.writer(), self.database.engine(), &rows).await?;
+        let moved = rows.iter().map(|CursorRow { conversation_id, cursor }| {
+            self.moved(conversation_id, cursor.user_id, (cursor.read_seq, cursor.read_msg_no))
+        });
+        changes.extend(moved);
+        self.aside.tell(&changes).await;
+        let there = |((conversation_id, user_id), read_seq)| PutCursor { user_id, conversation_id, read_seq };
+        Ok(standing.into_iter().chain(wanted).map(there).collect())
+    }
+
+    /// Where members want their cursors to be, clamped to what exists.
+    async fn wanted(&self, cursors: Vec<PutCursor>) -> Result<BTreeMap<(String, UserId), i64>, DbErr> {
         let keys: Vec<_> = cursors.iter().map(|cursor| (cursor.conversation_id.clone(), cursor.user_id)).collect();
         let members = self.members_of(&keys).await?;
         let ids: BTreeSet<&str> = members.iter().map(|(conversation_id, _)| &**conversation_id).collect();
@@ -106,32 +139,8 @@ impl Store {
             let slot = wanted.entry((cursor.conversation_id, cursor.user_id)).or_default();
             *slot = (*slot).max(cursor.read_seq.min(last_seq));
         }
-        let mut changes = Vec::with_capacity(wanted.len());
-        for held in self.cursors_of(wanted.keys()).await? {
-            // Told again: whoever moved it so far may have ended before telling, and this may be its call repeated.
-            changes.push(self.moved(&held.conversation_id, held.user_id, (held.read_seq, held.read_msg_no)));
-            if wanted.get(&(held.conversation_id.clone(), held.user_id)).is_some_and(|&seq| seq <= held.read_seq) {
-                wanted.remove(&(held.conversation_id, held.user_id));
-            }
-        }
         wanted.retain(|_, seq| *seq > 0);
-        let places: Vec<(String, i64)> = wanted.iter().map(|((id, _), &seq)| (id.clone(), seq)).collect();
-        let entries = self.entries_at(&places).await?;
-        let msg_nos: BTreeMap<(&str, i64), i64> =
-            entries.iter().map(|e| ((&*e.conversation_id, e.seq), e.msg_no)).collect();
-        let mut rows = Vec::with_capacity(wanted.len());
-        for ((conversation_id, user_id), &read_seq) in &wanted {
-            let read_msg_no = msg_nos.get(&(&**conversation_id, read_seq)).copied().unwrap_or(0);
-            rows.push(CursorRow { conversation_id, cursor: NewCursor { user_id: *user_id, read_seq, read_msg_no } });
-        }
-        merge(self.database.writer(), self.database.engine(), &rows).await?;
-        let moved = rows.iter().map(|CursorRow { conversation_id, cursor }| {
-            self.moved(conversation_id, cursor.user_id, (cursor.read_seq, cursor.read_msg_no))
-        });
-        changes.extend(moved);
-        self.aside.tell(&changes).await;
-        let moved = |((conversation_id, user_id), read_seq)| PutCursor { user_id, conversation_id, read_seq };
-        Ok(wanted.into_iter().map(moved).collect())
+        Ok(wanted)
     }
 
     fn moved(&self, conversation_id: &str, user_id: UserId, (read_seq, read_msg_no): (i64, i64)) -> Change {

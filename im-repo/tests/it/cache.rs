@@ -199,7 +199,7 @@ async fn a_cursor_of_a_call_that_is_repeated_is_told_again(here: Arc<dyn Cache>,
     let read = vec![PutCursor { user_id: 2, conversation_id: "d:1:2".into(), read_seq: 2 }];
     silent.put_cursors(read.clone()).await.unwrap();
     append(&silent, 1, vec![send(1, "third")]).await;
-    assert!(engine.store.put_cursors(read).await.unwrap().is_empty(), "it has moved");
+    assert_eq!(engine.store.put_cursors(read.clone()).await.unwrap(), read, "it has moved, and is told again");
     append(&engine.store, 1, vec![send(1, "third")]).await;
     assert_eq!(
         (membership(&other, 2).await.member.unwrap().read_seq, head(&other, "d:1:2").await.unwrap().last_seq),

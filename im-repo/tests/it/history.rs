@@ -129,6 +129,7 @@ async fn cursors_only_move_forward_and_never_past_the_log(engine: Engine) {
             .collect::<Vec<_>>()
     };
     assert_eq!(put(2).await, [2]);
+    assert_eq!(put(2).await, [2], "whoever moved it may have failed before telling, and repeats");
     assert_eq!(put(1).await, Vec::<i64>::new());
     let query = ListOfRequest { user_id: 2, limit: 10, ..Default::default() };
     let membership = engine.store.list_of(&query).await.unwrap().memberships.remove(0);
