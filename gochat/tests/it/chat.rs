@@ -170,12 +170,15 @@ async fn r06_a_sync_carries_read_cursors_that_a_killed_gateway_lost() {
         )
         .await;
     assert_eq!(code, 201);
+    let mut a = Socket::open(&server, &alice, Format::Json).await;
     let mut b = Socket::open(&server, &bob, Format::Json).await;
     let known = Known { conversation_id: conversation.clone(), seq: 1, read_seq: 1, my_rev: 0 };
     b.send(Out::Sync(client::Sync { known: vec![known] })).await;
     b.until(|frame| if let In::SyncPage(page) = frame { Some(page) } else { None }).await;
     let state = bob.get(&server, &format!("/v1/conversations/{conversation}")).await;
     assert_eq!((state["read_seq"].as_str(), state["unread"].as_str()), (Some("1"), None));
+    let receipt = a.until(|frame| if let In::Receipt(receipt) = frame { Some(receipt) } else { None }).await;
+    assert_eq!((receipt.conversation_id, receipt.user_id, receipt.read_seq), (conversation, bob.id, 1));
 }
 
 #[tokio::test]

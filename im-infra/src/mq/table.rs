@@ -68,7 +68,7 @@ const UPSTREAM: TopicFacts = TopicFacts {
     payload: "Upstream",
     partitioning: Partitioning::Key,
     key: "conversation id; read cursors: user id",
-    written_by: "im-gateway; im-logic (what follows from an entry); im-task (replayed dead letters)",
+    written_by: "im-gateway; im-logic (what follows from an entry; cursors of a sync); im-task (replayed dead letters)",
     read_by: "im-logic",
     groups: &[Group::Logic],
     // Shorter than im-repo keeps rejections: a command that comes again must find its outcome.

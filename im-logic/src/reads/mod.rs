@@ -3,12 +3,13 @@
 mod conversations;
 mod messages;
 mod places;
+mod read_seqs;
 mod sync;
 mod users;
 
 use std::sync::Arc;
 
-use im_infra::session_store::SessionStore;
+use im_infra::{clock::Clock, mq::Queue, session_store::SessionStore};
 use proto::{
     Error, ErrorCode,
     repo::{ListOfRequest, Membership, StoreEpochRequest},
@@ -21,11 +22,13 @@ use crate::repo::Repo;
 pub(crate) struct Reads {
     repo: Repo,
     routes: Arc<dyn SessionStore>,
+    queue: Queue,
+    clock: Clock,
 }
 
 impl Reads {
-    pub(crate) fn new(repo: Repo, routes: Arc<dyn SessionStore>) -> Self {
-        Self { repo, routes }
+    pub(crate) fn new(repo: Repo, routes: Arc<dyn SessionStore>, queue: Queue, clock: Clock) -> Self {
+        Self { repo, routes, queue, clock }
     }
 
     /// What the store is.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use proto::{
     Error,
     conversation::{Conversation, DigestResponse, Known, SyncItem, SyncRequest, SyncResponse},
-    repo::{self, ListOfRequest, PutCursor, PutCursorsRequest},
+    repo::{self, ListOfRequest},
 };
 
 use super::Reads;
@@ -39,7 +39,7 @@ impl Reads {
 
     pub(crate) async fn sync(&self, query: SyncRequest) -> Result<SyncResponse, Error> {
         let user_id = query.user_id;
-        self.put_read_seqs(user_id, &query.known).await?;
+        self.take_read_seqs(user_id, &query.known).await?;
         let page = self.page(user_id, &query.after, query.limit.clamp(1, CONVERSATIONS_MAX)).await?;
         let last = page.memberships.last().map(|membership| membership.conversation_id.clone());
         let next = if page.more { last.unwrap_or_default() } else { String::new() };
@@ -83,21 +83,6 @@ impl Reads {
         let first = entries.first().map_or(conversation.last_seq + 1, |entry| entry.seq);
         let (gap_from, gap_to) = if first > from_seq { (from_seq, first - 1) } else { (0, 0) };
         Ok(SyncItem { conversation: Some(conversation), entries, gap_from, gap_to })
-    }
-
-    /// A cursor that was lost with a killed gateway comes again with the device's own.
-    async fn put_read_seqs(&self, user_id: i64, known: &[Known]) -> Result<(), Error> {
-        let cursor = |known: &Known| PutCursor {
-            user_id,
-            conversation_id: known.conversation_id.clone(),
-            read_seq: known.read_seq,
-        };
-        let cursors: Vec<PutCursor> = known.iter().filter(|known| known.read_seq > 0).map(cursor).collect();
-        if cursors.is_empty() {
-            return Ok(());
-        }
-        self.repo.conversations().put_cursors(PutCursorsRequest { cursors }).await?;
-        Ok(())
     }
 
     async fn page(&self, user_id: i64, after: &str, limit: u32) -> Result<repo::ListOfResponse, Error> {

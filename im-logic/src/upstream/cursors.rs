@@ -21,7 +21,7 @@ pub(super) async fn put(repo: &Repo, states: &States, cursors: &[(i64, ReadCurso
         conversation_id: cursor.conversation_id.clone(),
         read_seq: cursor.read_seq,
     };
-    let request = PutCursorsRequest { cursors: cursors.iter().map(put).collect() };
+    let request = PutCursorsRequest { cursors: cursors.iter().map(put).collect(), only_ask: false };
     let moved = repo
         .conversations()
         .put_cursors(request)

@@ -24,7 +24,10 @@ impl ConversationRepo for RepoRpc {
     }
 
     async fn put_cursors(&self, request: Request<PutCursorsRequest>) -> Result<Response<PutCursorsResponse>, Status> {
-        Ok(Response::new(PutCursorsResponse { moved: self.store.put_cursors(request.into_inner().cursors).await? }))
+        let PutCursorsRequest { cursors, only_ask } = request.into_inner();
+        let moved =
+            if only_ask { self.store.cursors_ahead(cursors).await } else { self.store.put_cursors(cursors).await };
+        Ok(Response::new(PutCursorsResponse { moved: moved? }))
     }
 
     async fn store_epoch(&self, _: Request<StoreEpochRequest>) -> Result<Response<StoreEpochResponse>, Status> {

@@ -28,6 +28,10 @@ pub(super) struct CursorRow<'a> {
     pub(super) cursor: NewCursor,
 }
 
+fn to_proto(((conversation_id, user_id), read_seq): ((String, UserId), i64)) -> PutCursor {
+    PutCursor { user_id, conversation_id, read_seq }
+}
+
 /// Moves cursors forward, in the order of their keys so that two batches never wait in a circle.
 pub(super) async fn merge(
     connection: &impl ConnectionTrait,
@@ -87,6 +91,25 @@ impl Store {
         self.try_put_cursors(cursors).await.map_err(|error| to_error(&error))
     }
 
+    /// Those that [`Self::put_cursors`] would move forward, clamped to what exists.
+    ///
+    /// # Errors
+    /// `unavailable` if the database is away.
+    pub async fn cursors_ahead(&self, cursors: Vec<PutCursor>) -> Result<Vec<PutCursor>, Error> {
+        self.try_cursors_ahead(cursors).await.map_err(|error| to_error(&error))
+    }
+
+    async fn try_cursors_ahead(&self, cursors: Vec<PutCursor>) -> Result<Vec<PutCursor>, DbErr> {
+        let mut wanted = self.wanted(cursors).await?;
+        for held in self.cursors_of(wanted.keys()).await? {
+            let key = (held.conversation_id, held.user_id);
+            if wanted.get(&key).is_some_and(|&seq| seq <= held.read_seq) {
+                wanted.remove(&key);
+            }
+        }
+        Ok(wanted.into_iter().map(to_proto).collect())
+    }
+
     async fn try_put_cursors(&self, cursors: Vec<PutCursor>) -> Result<Vec<PutCursor>, DbErr> {
         let mut wanted = self.wanted(cursors).await?;
         let (mut changes, mut standing) = (Vec::with_capacity(wanted.len()), Vec::new());
@@ -113,8 +136,7 @@ impl Store {
         });
         changes.extend(moved);
         self.aside.tell(&changes).await;
-        let there = |((conversation_id, user_id), read_seq)| PutCursor { user_id, conversation_id, read_seq };
-        Ok(standing.into_iter().chain(wanted).map(there).collect())
+        Ok(standing.into_iter().chain(wanted).map(to_proto).collect())
     }
 
     /// Where members want their cursors to be, clamped to what exists.

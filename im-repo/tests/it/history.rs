@@ -128,7 +128,15 @@ async fn cursors_only_move_forward_and_never_past_the_log(engine: Engine) {
             .map(|moved| moved.read_seq)
             .collect::<Vec<_>>()
     };
+    let ahead = async |read_seq| {
+        let cursor = PutCursor { user_id: 2, conversation_id: "d:1:2".into(), read_seq };
+        let stranger = PutCursor { user_id: 9, ..cursor.clone() };
+        let ahead = engine.store.cursors_ahead(vec![cursor, stranger]).await.unwrap();
+        ahead.into_iter().map(|cursor| (cursor.user_id, cursor.read_seq)).collect::<Vec<_>>()
+    };
+    assert_eq!((ahead(0).await, ahead(99).await), (vec![], vec![(2, 3)]), "asking moves nothing");
     assert_eq!(put(2).await, [2]);
+    assert_eq!((ahead(2).await, ahead(3).await), (vec![], vec![(2, 3)]));
     assert_eq!(put(2).await, [2], "whoever moved it may have failed before telling, and repeats");
     assert_eq!(put(1).await, Vec::<i64>::new());
     let query = ListOfRequest { user_id: 2, limit: 10, ..Default::default() };
