@@ -126,6 +126,9 @@ pub(crate) enum DeadLettersCommand {
     Replay {
         /// Its number, as `list` tells it.
         id: i64,
+        /// Although it is older than `repo.replay_age_max_ms`.
+        #[arg(long)]
+        force: bool,
     },
     /// Gives one up for good.
     Drop {

@@ -66,7 +66,7 @@ impl Repo {
         let epoch = store_epoch::epoch(&database, epoch_if_new).await?;
         let metrics = Arc::new(Metrics::new(telemetry));
         let aside = CacheAside::new(cache, &epoch, options.cache.clone(), metrics.clone());
-        let store = Store::new(database.clone(), clock, metrics, aside);
+        let store = Store::new(database.clone(), clock, metrics, aside, options.clone());
         Ok(Self { database, store, epoch, options: options.clone() })
     }
 

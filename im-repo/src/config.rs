@@ -21,12 +21,16 @@ pub struct RepoOptions {
     pub cache: CacheOptions,
     /// How long the rejection of a command is kept: longer than `im.upstream` keeps the command.
     pub rejections_kept_ms: i64,
+    /// How old a dead letter may be that is replayed without force: its command is decided anew only while others like it are
+    /// remembered.
+    pub replay_age_max_ms: i64,
 }
 
 impl RepoOptions {
     /// The defaults, for that database.
     pub fn new(database: DatabaseOptions) -> Self {
-        Self { database, cache: CacheOptions::default(), rejections_kept_ms: 8 * DAY_MS }
+        let replay_age_max_ms = Topic::Upstream.facts().retention_ms;
+        Self { database, cache: CacheOptions::default(), rejections_kept_ms: 8 * DAY_MS, replay_age_max_ms }
     }
 }
 
@@ -46,6 +50,8 @@ impl Check for RepoOptions {
         // Longer than the commands they are the outcomes of, which may come again.
         let kept_min_ms = Topic::Upstream.facts().retention_ms + 1;
         report.range("repo.rejections_kept_ms", self.rejections_kept_ms, kept_min_ms..=3_650 * DAY_MS);
+        // Past that a rejection is forgotten, and the same command could be accepted.
+        report.range("repo.replay_age_max_ms", self.replay_age_max_ms, 1_000..=self.rejections_kept_ms);
         self.cache.check(report);
     }
 }

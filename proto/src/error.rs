@@ -101,6 +101,8 @@ error_codes! {
     NoFreeSlot "no_free_slot" ResourceExhausted 503 None, true, "All gateway slots are taken. Add partitions to im.downstream or wait until a slot has rested.";
     ServiceTokenInvalid "service_token_invalid" Unauthenticated 401 None, false, "The calling service did not prove who it is. Give all services the same `rpc.secret`.";
     SchemaMismatch "schema_mismatch" FailedPrecondition 500 None, false, "The database schema is older than this version needs. Run `gochat migrate up`.";
+    DeadLetterDropped "dead_letter_dropped" FailedPrecondition 409 None, false, "The dead letter was dropped for good. Whoever sent what is in it has to send it again.";
+    DeadLetterTooOld "dead_letter_too_old" FailedPrecondition 409 None, false, "The dead letter is older than `repo.replay_age_max_ms`. Make sure that what is in it is still wanted, then replay it with --force.";
     Internal "internal" Internal 500 None, false, "Something went wrong here. The request id finds it in the logs.";
 }
 

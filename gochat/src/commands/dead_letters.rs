@@ -30,12 +30,12 @@ pub(super) async fn run(command: DeadLettersCommand, mut config: Config) -> anyh
     match command {
         DeadLettersCommand::List { all } => list(&mut repo, all).await?,
         DeadLettersCommand::Show { id } => show(&get(&mut repo, id).await?),
-        DeadLettersCommand::Replay { id } => {
-            mark(&mut repo, id, DeadLetterState::Replaying).await?;
+        DeadLettersCommand::Replay { id, force } => {
+            mark(&mut repo, id, (DeadLetterState::Replaying, force)).await?;
             say(format_args!("{id} will be replayed: im-task sends it back to its topic"));
         }
         DeadLettersCommand::Drop { id } => {
-            mark(&mut repo, id, DeadLetterState::Dropped).await?;
+            mark(&mut repo, id, (DeadLetterState::Dropped, false)).await?;
             say(format_args!("{id} is dropped"));
         }
     }
@@ -61,8 +61,12 @@ async fn get(repo: &mut DeadLetterRepoClient<Channel>, id: i64) -> Result<DeadLe
     Ok(repo.get(GetDeadLetterRequest { dead_letter_id: id }).await?.into_inner())
 }
 
-async fn mark(repo: &mut DeadLetterRepoClient<Channel>, id: i64, state: DeadLetterState) -> Result<(), Error> {
-    repo.mark(MarkDeadLetterRequest { dead_letter_id: id, state: state.into() }).await?;
+async fn mark(
+    repo: &mut DeadLetterRepoClient<Channel>,
+    id: i64,
+    (state, force): (DeadLetterState, bool),
+) -> Result<(), Error> {
+    repo.mark(MarkDeadLetterRequest { dead_letter_id: id, state: state.into(), force }).await?;
     Ok(())
 }
 

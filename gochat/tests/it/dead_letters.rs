@@ -100,6 +100,8 @@ async fn r16_a_poison_record_is_listed_shown_replayed_and_dropped_while_messages
     assert_eq!(a.ack("behind-again").await.seq, 2);
     assert!(operator.run(&["drop", second]).await.0);
     operator.sees(&[&format!("{second}\tdropped")]).await;
+    let (good, text) = operator.run(&["replay", second]).await;
+    assert!(!good && text.contains("dead_letter_dropped"), "{text}");
     // Where several im-tasks run, each may have replayed it, and each copy is a letter.
     operator.clear().await;
     let (good, text) = operator.run(&["show", "4711"]).await;
@@ -131,7 +133,10 @@ async fn r16_a_dead_letter_that_can_succeed_now_is_decided_when_it_is_replayed(k
     let deployment = deployment.plant(Topic::Dead, record).await;
     let operator = Operator::of(&deployment);
     let line = operator.sees(&["parked", "im.upstream.v1/1/77"]).await;
-    assert!(operator.run(&["replay", id_of(&line)]).await.0);
+    // It died in 1970.
+    let (good, text) = operator.run(&["replay", id_of(&line)]).await;
+    assert!(!good && text.contains("dead_letter_too_old") && text.contains("--force"), "{text}");
+    assert!(operator.run(&["replay", id_of(&line), "--force"]).await.0);
     let log = eventually("the message", || async {
         let log = bob.get(&at, "/v1/conversations?limit=10").await;
         log["items"].as_array().unwrap().first().cloned()

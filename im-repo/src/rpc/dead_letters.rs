@@ -27,7 +27,6 @@ impl DeadLetterRepo for RepoRpc {
     }
 
     async fn mark(&self, request: Request<MarkDeadLetterRequest>) -> Result<Response<DeadLetter>, Status> {
-        let mark = request.get_ref();
-        Ok(Response::new(self.store.mark_dead_letter(mark.dead_letter_id, mark.state).await?))
+        Ok(Response::new(self.store.mark_dead_letter(request.get_ref()).await?))
     }
 }

@@ -3,10 +3,10 @@
 use prost::Message as _;
 use proto::{
     Error, ErrorCode, mq,
-    repo::{DeadLetter, DeadLetterState, ListDeadLettersRequest, ListDeadLettersResponse},
+    repo::{DeadLetter, DeadLetterState, ListDeadLettersRequest, ListDeadLettersResponse, MarkDeadLetterRequest},
 };
 use sea_orm::{
-    ActiveModelTrait as _, DbErr, EntityTrait as _, NotSet, QueryFilter as _, QueryOrder as _, QuerySelect as _, Set,
+    DbErr, EntityTrait as _, NotSet, QueryFilter as _, QueryOrder as _, QuerySelect as _, Set, sea_query::Expr,
 };
 
 use super::{Store, entity::dead_letter};
@@ -79,16 +79,39 @@ impl Store {
         to_proto(&row).map_err(|error| to_error(&error))
     }
 
-    /// Notes what an operator did with it.
+    /// Notes what an operator did with it. What was dropped stays dropped, and what is too old is replayed by force only.
     ///
     /// # Errors
-    /// `not_found`; `unavailable` if the database is away.
-    pub async fn mark_dead_letter(&self, id: i64, state: i32) -> Result<DeadLetter, Error> {
-        let change = dead_letter::ActiveModel { dead_letter_id: Set(id), state: Set(state), ..Default::default() };
-        match change.update_without_returning(self.database.writer()).await {
-            Ok(_) => self.dead_letter(id).await,
-            Err(DbErr::RecordNotUpdated) => Err(Error::new(ErrorCode::NotFound).with("dead_letter_id", id)),
-            Err(error) => Err(to_error(&error)),
+    /// `not_found`, `dead_letter_dropped`, `dead_letter_too_old`; `unavailable` if the database is away.
+    pub async fn mark_dead_letter(&self, mark: &MarkDeadLetterRequest) -> Result<DeadLetter, Error> {
+        let id = mark.dead_letter_id;
+        let letter = self.dead_letter(id).await?;
+        if mark.state() == DeadLetterState::Replaying && !mark.force {
+            self.check_age(&letter)?;
         }
+        // In the same statement: somebody else may drop it now.
+        let mut change = dead_letter::Entity::update_many()
+            .col_expr(dead_letter::Column::State, Expr::value(mark.state))
+            .filter(dead_letter::COLUMN.dead_letter_id.eq(id));
+        if mark.state() != DeadLetterState::Dropped {
+            change = change.filter(dead_letter::COLUMN.state.ne(i32::from(DeadLetterState::Dropped)));
+        }
+        let changed = change.exec(self.database.writer()).await.map_err(|error| to_error(&error))?;
+        if changed.rows_affected == 0 {
+            return Err(Error::new(ErrorCode::DeadLetterDropped).with("dead_letter_id", id));
+        }
+        self.dead_letter(id).await
+    }
+
+    fn check_age(&self, letter: &DeadLetter) -> Result<(), Error> {
+        let died_at_ms = letter.record.as_ref().map_or(0, |record| record.died_at_ms);
+        let (age_ms, age_max_ms) = (self.clock.now_ms().saturating_sub(died_at_ms), self.options.replay_age_max_ms);
+        if age_ms <= age_max_ms || letter.state() == DeadLetterState::Dropped {
+            return Ok(());
+        }
+        Err(Error::new(ErrorCode::DeadLetterTooOld)
+            .with("dead_letter_id", letter.dead_letter_id)
+            .with("age_ms", age_ms)
+            .with("age_max_ms", age_max_ms))
     }
 }

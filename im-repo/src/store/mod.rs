@@ -19,7 +19,7 @@ use im_infra::{clock::Clock, database::Database};
 
 pub use prune::Pruned;
 
-use crate::{cache::CacheAside, metrics::Metrics};
+use crate::{RepoOptions, cache::CacheAside, metrics::Metrics};
 
 /// The store. Clones share.
 #[derive(Clone)]
@@ -28,12 +28,19 @@ pub struct Store {
     pub(crate) clock: Clock,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) aside: Arc<CacheAside>,
+    pub(crate) options: Arc<RepoOptions>,
 }
 
 impl Store {
     /// Over a database whose schema is up to date.
-    pub fn new(database: Database, clock: Clock, metrics: Arc<Metrics>, aside: CacheAside) -> Self {
-        Self { database, clock, metrics, aside: Arc::new(aside) }
+    pub fn new(
+        database: Database,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        aside: CacheAside,
+        options: RepoOptions,
+    ) -> Self {
+        Self { database, clock, metrics, aside: Arc::new(aside), options: Arc::new(options) }
     }
 }
 

@@ -5,8 +5,8 @@ use proto::{
     ErrorCode, mq,
     repo::{
         Accepted, AppendGroup, CreateConversation, CreateSessionRequest, CreateUserRequest, DeadLetterState, Decision,
-        GetUsersRequest, HeadsRequest, ListDeadLettersRequest, ListOfRequest, PutCursor, PutMember, RotateRequest,
-        Session, StateChange, decision::Verdict, rotate_response, state_change::Change,
+        GetUsersRequest, HeadsRequest, ListDeadLettersRequest, ListOfRequest, MarkDeadLetterRequest, PutCursor,
+        PutMember, RotateRequest, Session, StateChange, decision::Verdict, rotate_response, state_change::Change,
     },
 };
 use sea_orm::EntityTrait as _;
@@ -19,6 +19,7 @@ on_every_engine! {
     r08_no_revoked_session_is_left_out_however_many_there_are,
     cursors_only_move_forward_and_never_past_the_log,
     a_dead_letter_is_kept_once,
+    r16_a_dead_letter_that_is_too_old_is_replayed_by_force_only_and_a_dropped_one_never,
     the_epoch_of_a_store_stays,
 }
 
@@ -159,11 +160,38 @@ async fn a_dead_letter_is_kept_once(engine: Engine) {
     let first = engine.store.put_dead_letter(&record).await.unwrap();
     let second = engine.store.put_dead_letter(&record).await.unwrap();
     assert_eq!((first.dead_letter_id, first.record.unwrap()), (second.dead_letter_id, record));
-    engine.store.mark_dead_letter(first.dead_letter_id, DeadLetterState::Dropped.into()).await.unwrap();
+    let mark = async |dead_letter_id| {
+        let state = DeadLetterState::Dropped.into();
+        engine.store.mark_dead_letter(&MarkDeadLetterRequest { dead_letter_id, state, force: false }).await
+    };
+    mark(first.dead_letter_id).await.unwrap();
     let parked = ListDeadLettersRequest { state: DeadLetterState::Parked.into(), limit: 10, after: 0 };
     assert!(engine.store.dead_letters(&parked).await.unwrap().dead_letters.is_empty());
-    assert_eq!(engine.store.mark_dead_letter(77, 1).await.unwrap_err().code(), ErrorCode::NotFound);
+    assert_eq!(mark(77).await.unwrap_err().code(), ErrorCode::NotFound);
     assert_eq!(engine.store.dead_letter(77).await.unwrap_err().code(), ErrorCode::NotFound);
+}
+
+async fn r16_a_dead_letter_that_is_too_old_is_replayed_by_force_only_and_a_dropped_one_never(engine: Engine) {
+    let record = mq::Dead { topic: "im.upstream.v1".into(), died_at_ms: engine.clock.now_ms(), ..Default::default() };
+    let dead_letter_id = engine.store.put_dead_letter(&record).await.unwrap().dead_letter_id;
+    let mark = async |state: DeadLetterState, force| {
+        let request = MarkDeadLetterRequest { dead_letter_id, state: state.into(), force };
+        let marked = engine.store.mark_dead_letter(&request).await;
+        marked.map(|letter| letter.state()).map_err(|error| error.code())
+    };
+    use DeadLetterState::{Dropped, Parked, Replayed, Replaying};
+    engine.clock.advance_ms(engine.options.replay_age_max_ms);
+    assert_eq!(mark(Replaying, false).await, Ok(Replaying), "just young enough");
+    assert_eq!(mark(Parked, false).await, Ok(Parked));
+    engine.clock.advance_ms(1);
+    assert_eq!(mark(Replaying, false).await, Err(ErrorCode::DeadLetterTooOld));
+    assert_eq!(mark(Replaying, true).await, Ok(Replaying));
+    assert_eq!(mark(Replayed, false).await, Ok(Replayed), "how old it is was asked before");
+    assert_eq!(mark(Dropped, false).await, Ok(Dropped));
+    assert_eq!(mark(Dropped, false).await, Ok(Dropped), "once more is no harm");
+    for (state, force) in [(Replaying, false), (Replaying, true), (Replayed, false), (Parked, false)] {
+        assert_eq!(mark(state, force).await, Err(ErrorCode::DeadLetterDropped), "{state:?}");
+    }
 }
 
 async fn the_epoch_of_a_store_stays(engine: Engine) {

@@ -57,7 +57,7 @@ async fn one(repo: &Repo, queue: &Queue, letter: DeadLetter) -> Result<(), Error
             DeadLetterState::Parked
         }
     };
-    repo.dead_letters().mark(MarkDeadLetterRequest { dead_letter_id, state: state.into() }).await?;
+    repo.dead_letters().mark(MarkDeadLetterRequest { dead_letter_id, state: state.into(), force: false }).await?;
     Ok(())
 }
 
