@@ -1,6 +1,6 @@
 //! The whole configuration. `default.toml` documents every key and holds its default.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use im_gateway::GatewayOptions;
 use im_infra::{
@@ -55,8 +55,9 @@ impl Config {
 }
 
 impl Config {
-    /// What a service that is its own process cannot do without, and nobody makes for it: no default is a secret.
-    pub(crate) fn require_service_secrets(&self, service: ServiceName) -> Result<(), ConfigError> {
+    /// What a service that is its own process cannot do without, and nobody makes for it: no default is a secret, or where a host
+    /// is reached.
+    pub(crate) fn require_for(&self, service: ServiceName) -> Result<(), ConfigError> {
         let mut report = Report::default();
         report.require(!self.rpc.secret.is_empty(), "rpc.secret", "", "at least 32 bytes, the same for all services");
         if service == ServiceName::Repo {
@@ -66,6 +67,14 @@ impl Config {
         if service == ServiceName::Logic {
             let allowed = "a P-256 private key in PKCS#8 PEM, or file:PATH, the same for all of im-logic";
             report.require(!self.logic.auth.signing_key.is_empty(), "logic.auth.signing_key", "", allowed);
+        }
+        if matches!(service, ServiceName::Repo | ServiceName::Logic) {
+            let RpcOptions { listen, advertise, .. } = &self.rpc;
+            let announced = if advertise.is_empty() { Ok(*listen) } else { advertise.parse() };
+            // A host name is nobody's wildcard.
+            let is_everywhere = announced.is_ok_and(|address: SocketAddr| address.ip().is_unspecified());
+            let allowed = format!("host:port at which the others reach this host, as rpc.listen is {listen}");
+            report.require(!is_everywhere, "rpc.advertise", advertise, allowed);
         }
         report.done()
     }
@@ -106,6 +115,21 @@ mod tests {
     #[test]
     fn the_defaults_are_a_valid_configuration() {
         with(&[]).unwrap();
+    }
+
+    #[test]
+    fn no_service_announces_an_address_that_is_none() {
+        let is_refused = |service, listen, advertise| {
+            let config = with(&[("GOCHAT__RPC__LISTEN", listen), ("GOCHAT__RPC__ADVERTISE", advertise)]).unwrap();
+            let mistakes = config.require_for(service).unwrap_err().mistakes;
+            mistakes.iter().any(|mistake| mistake.key == "rpc.advertise")
+        };
+        for service in [ServiceName::Repo, ServiceName::Logic] {
+            assert!(is_refused(service, "0.0.0.0:9000", "") && is_refused(service, "[::]:9000", ""));
+            assert!(is_refused(service, "10.0.0.1:9000", "0.0.0.0:9000"));
+            assert!(!is_refused(service, "0.0.0.0:9000", "repo:9000") && !is_refused(service, "127.0.0.1:0", ""));
+        }
+        assert!(!is_refused(ServiceName::Gateway, "0.0.0.0:9000", ""), "it is called by nobody");
     }
 
     #[test]

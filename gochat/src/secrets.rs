@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::Context as _;
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
-use im_infra::{access_token::SigningKey, config::Secret};
+use im_infra::{
+    access_token::SigningKey,
+    config::{ConfigError, Report, Secret},
+};
 
 use crate::config::Config;
 
@@ -28,15 +31,20 @@ pub(crate) fn complete(config: &mut Config) -> anyhow::Result<PathBuf> {
 }
 
 /// Gives the configuration the secret that services share, of an installation that is there already.
-pub(crate) fn find(config: &mut Config) -> anyhow::Result<()> {
+pub(crate) fn find(config: &mut Config) -> Result<(), ConfigError> {
+    let mut report = Report::default();
     if config.rpc.secret.is_empty() {
         let path = config.process.data_dir.join("secrets/rpc-secret");
-        let held = fs::read_to_string(&path).with_context(|| {
-            format!("no secret: set rpc.secret, or process.data_dir to the folder of the server ({})", path.display())
-        })?;
-        config.rpc.secret = Secret::new(held.trim_end());
+        match fs::read_to_string(&path) {
+            Ok(held) => config.rpc.secret = Secret::new(held.trim_end()),
+            Err(error) => {
+                let place = path.display();
+                let allowed = format!("that of the server, or process.data_dir its folder ({place}: {error})");
+                report.wrong("rpc.secret", "", allowed);
+            }
+        }
     }
-    Ok(())
+    report.done()
 }
 
 fn random() -> anyhow::Result<String> {

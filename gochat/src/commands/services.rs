@@ -33,7 +33,7 @@ struct Service {
 
 impl Service {
     async fn start(name: ServiceName, config: Config) -> anyhow::Result<Self> {
-        config.require_service_secrets(name)?;
+        config.require_for(name)?;
         let process = Process::start(name.as_str(), config).await?;
         let keeping = process.life.part();
         let registry = EtcdRegistry::connect(&process.config.etcd, keeping.clone()).await.context("cannot use etcd")?;

@@ -22,6 +22,7 @@ use crate::{config::Config, secrets};
 
 /// Runs until it is asked to stop.
 pub(super) async fn run(mut config: Config) -> anyhow::Result<()> {
+    keep_folder(&config.process.data_dir)?;
     complete_database(&mut config)?;
     let secrets = secrets::complete(&mut config)?;
     let process = Process::start("gochat-standalone", config).await?;
@@ -103,14 +104,19 @@ async fn start(process: &Process) -> anyhow::Result<(Gateway, Lifecycle)> {
 
 /// Without a database of its own the data folder holds one.
 pub(super) fn complete_database(config: &mut Config) -> anyhow::Result<()> {
-    let folder = &config.process.data_dir;
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    // Messages and password hashes: for their owner only.
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
     if config.repo.database.url.is_empty() {
+        let folder = &config.process.data_dir;
+        keep_folder(folder)?;
         let file = folder.join("gochat.db");
         config.repo.database.url = Secret::new(format!("sqlite://{}?mode=rwc", file.display()));
     }
+    Ok(())
+}
+
+fn keep_folder(folder: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    // Messages and password hashes: for their owner only.
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
     Ok(())
 }
 

@@ -48,6 +48,31 @@ async fn the_schema_is_brought_up_to_date_and_told() {
 }
 
 #[tokio::test]
+async fn a_database_that_is_given_needs_no_data_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (folder.path().join("data"), folder.path().join("elsewhere.db"));
+    let url = format!("sqlite://{}?mode=rwc", file.display());
+    let settings = [("GOCHAT__REPO__DATABASE__URL".to_owned(), url)];
+    for arguments in [["migrate", "up"], ["store-epoch", "renew"]] {
+        assert!(command(&data, &settings).args(arguments).output().await.unwrap().status.success(), "{arguments:?}");
+    }
+    assert!(file.exists() && !data.exists());
+}
+
+#[tokio::test]
+async fn what_a_command_cannot_do_without_is_told_with_exit_code_2() {
+    let (code, _, errors) = run(&["dead-letters", "list"], &[]).await;
+    assert!(code == Some(2) && errors.contains("rpc.secret") && errors.contains("process.data_dir"), "{errors}");
+    let everywhere = [
+        ("RPC__LISTEN", "0.0.0.0:0"),
+        ("RPC__SECRET", "0123456789abcdef0123456789abcdef"),
+        ("REPO__DATABASE__URL", "sqlite://nowhere.db"),
+    ];
+    let (code, _, errors) = run(&["repo"], &everywhere).await;
+    assert!(code == Some(2) && errors.contains("rpc.advertise") && errors.contains("0.0.0.0:0"), "{errors}");
+}
+
+#[tokio::test]
 async fn a_data_folder_serves_one_process() {
     let server = super::server::Server::start().await;
     let folder = server.data_dir();

@@ -59,14 +59,15 @@ fn kept(config: &Config, found: &mut Findings) {
 fn required(target: DoctorTarget, config: &Config, found: &mut Findings) {
     let mut missing: Vec<_> = services(target)
         .iter()
-        .filter_map(|service| config.require_service_secrets(*service).err())
+        .filter_map(|service| config.require_for(*service).err())
         .flat_map(|error| error.mistakes)
         .collect();
     // The services share some.
     missing.sort_by(|one, other| one.key.cmp(&other.key));
     missing.dedup();
     for mistake in &missing {
-        found.failed(format_args!("{} is empty: {}", mistake.key, mistake.allowed));
+        let given = if mistake.value.is_empty() { "empty" } else { mistake.value.as_str() };
+        found.failed(format_args!("{} is {given}: {}", mistake.key, mistake.allowed));
     }
     if missing.is_empty() {
         found.ok("all that are needed are configured");
