@@ -23,14 +23,18 @@ fn spans(trace: &Value) -> Vec<Span> {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let span = |span: Value| {
         let process = &trace["processes"][text(&span["processID"])];
-        let instance = list(&process["tags"]).into_iter().find(|tag| tag["key"] == "service.instance.id");
+        let tagged = |tags: &Value, key: &str| {
+            let tag = list(tags).into_iter().find(|tag| tag["key"] == key);
+            tag.map(|tag| text(&tag["value"])).unwrap_or_default()
+        };
         Span {
             service: text(&process["serviceName"]),
-            instance: instance.map(|tag| text(&tag["value"])).unwrap_or_default(),
+            instance: tagged(&process["tags"], "service.instance.id"),
             name: text(&span["operationName"]),
             trace_id: text(&span["traceID"]),
             span_id: text(&span["spanID"]),
             parent_id: list(&span["references"]).first().map(|parent| text(&parent["spanID"])),
+            request_id: tagged(&span["tags"], "request_id"),
         }
     };
     list(&trace["spans"]).into_iter().map(span).collect()

@@ -33,6 +33,8 @@ pub(crate) struct Span {
     pub(crate) trace_id: String,
     pub(crate) span_id: String,
     pub(crate) parent_id: Option<String>,
+    /// Of the command it is about; empty where there is none.
+    pub(crate) request_id: String,
 }
 
 /// Takes spans as a collector would.
@@ -67,6 +69,7 @@ impl TraceService for Collector {
                 trace_id: hex(&span.trace_id),
                 span_id: hex(&span.span_id),
                 parent_id: (!span.parent_span_id.is_empty()).then(|| hex(&span.parent_span_id)),
+                request_id: text(&span.attributes, "request_id"),
             }));
         }
         Ok(Response::new(ExportTraceServiceResponse::default()))
@@ -94,6 +97,8 @@ pub(crate) fn ways(kind: Kind, spans: &[Span]) -> Option<[Way; 2]> {
     let apart = kind == Kind::Processes;
     let received = |span: &&Span| span.name == "gateway.entry.deliver" && (span.instance != sent.instance) == apart;
     let received = trace.iter().find(received)?;
+    let decided = trace.iter().find(|span| span.name == "logic.command.decide")?;
+    assert!(!sent.request_id.is_empty() && decided.request_id == sent.request_id, "{sent:?} {decided:?}");
     let stored = trace.iter().find(|span| span.name == "repo.entry.append")?;
     Some([way_back(&trace, received)?, way_back(&trace, stored)?])
 }

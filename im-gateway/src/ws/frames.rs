@@ -11,6 +11,7 @@ use proto::{
     mq,
 };
 use tracing::Instrument as _;
+use uuid::Uuid;
 
 use crate::{
     connections::Connection,
@@ -106,15 +107,20 @@ fn begin_read(shared: &Arc<Shared>, connection: &Arc<Connection>, frame: Frame) 
 }
 
 fn send(shared: &Shared, connection: &Arc<Connection>, send: client::Send) -> Result<(), Error> {
-    let span =
-        tracing::info_span!("gateway.frame.send", otel.kind = "producer", conversation_id = send.conversation_id);
+    // As one is made for an HTTP request that has none: it leads through the logs of both services.
+    let request_id = Uuid::new_v4().to_string();
+    let span = tracing::info_span!(
+        "gateway.frame.send",
+        otel.kind = "producer",
+        conversation_id = send.conversation_id,
+        request_id
+    );
     let _entered = span.entered();
     let conversation: ConversationId = send.conversation_id.parse()?;
     let command_id = CommandId::from_client(&send.command_id)?;
     let content = send.content.ok_or(ErrorCode::BodyEmpty)?;
     connection.check_order(&send.conversation_id, &send.command_id)?;
-    let action =
-        Action { conversation, command_id, command: mq::upstream::Command::Send(content), request_id: String::new() };
+    let action = Action { conversation, command_id, command: mq::upstream::Command::Send(content), request_id };
     let waiter = Waiter::Connection(connection.clone());
     shared.intake.take(&connection.identity.caller, action, waiter).inspect_err(|error| {
         if error.code().retryable() {
