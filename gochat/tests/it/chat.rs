@@ -11,6 +11,10 @@ use super::{
     server::Server,
 };
 
+fn fetch(conversation_id: &str, from_seq: i64, to_seq: i64, tag: &str) -> Out {
+    Out::Fetch(client::Fetch { conversation_id: conversation_id.into(), from_seq, to_seq, tag: tag.into() })
+}
+
 #[tokio::test]
 async fn two_users_chat_in_both_encodings() {
     let server = Server::start().await;
@@ -128,9 +132,10 @@ async fn a_device_that_was_away_syncs_and_an_equal_digest_resumes() {
     assert_eq!((item.entries.len(), item.gap_from, item.gap_to, page.done), (20, 1, 10, true));
     assert_eq!((state.last_seq, state.unread, state.peer.unwrap().name.as_str()), (30, 30, "alice"));
 
-    b.send(Out::Fetch(client::Fetch { conversation_id: conversation.clone(), from_seq: 1, to_seq: 10 })).await;
+    b.send(fetch(&conversation, 1, 10, "")).await;
     let entries = b.until(|frame| if let In::Entries(entries) = frame { Some(entries) } else { None }).await;
     assert_eq!(entries.entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), (1..=10).collect::<Vec<_>>());
+    assert!(entries.done);
 
     // What it has now is all there is: nothing comes, and what is gone is told.
     let known = |conversation_id: &str| Known {
@@ -139,7 +144,8 @@ async fn a_device_that_was_away_syncs_and_an_equal_digest_resumes() {
         read_seq: 0,
         my_rev: state.my_rev,
     };
-    b.send(Out::Sync(client::Sync { known: vec![known(&conversation), known("d:1:2")] })).await;
+    b.send(Out::Sync(client::Sync { known: vec![known(&conversation), known("d:1:2")], ..client::Sync::default() }))
+        .await;
     let page = b.until(|frame| if let In::SyncPage(page) = frame { Some(page) } else { None }).await;
     assert_eq!((page.items.len(), page.gone), (0, vec!["d:1:2".to_owned()]));
 
@@ -173,7 +179,7 @@ async fn r06_a_sync_carries_read_cursors_that_a_killed_gateway_lost() {
     let mut a = Socket::open(&server, &alice, Format::Json).await;
     let mut b = Socket::open(&server, &bob, Format::Json).await;
     let known = Known { conversation_id: conversation.clone(), seq: 1, read_seq: 1, my_rev: 0 };
-    b.send(Out::Sync(client::Sync { known: vec![known] })).await;
+    b.send(Out::Sync(client::Sync { known: vec![known], ..client::Sync::default() })).await;
     b.until(|frame| if let In::SyncPage(page) = frame { Some(page) } else { None }).await;
     let state = bob.get(&server, &format!("/v1/conversations/{conversation}")).await;
     assert_eq!((state["read_seq"].as_str(), state["unread"].as_str()), (Some("1"), None));
@@ -193,15 +199,58 @@ async fn r18_an_answer_larger_than_what_may_wait_comes_in_parts() {
         a.ack(&format!("c{number}")).await;
     }
     let mut b = Socket::open(&server, &bob, Format::Json).await;
-    b.send(Out::Fetch(client::Fetch { conversation_id: conversation.clone(), from_seq: 1, to_seq: 60 })).await;
-    let mut seqs = Vec::new();
-    while seqs.len() < 60 {
+    b.send(fetch(&conversation, 1, 60, "")).await;
+    let (mut seqs, mut done) = (Vec::new(), false);
+    while !done {
         let entries = b.until(|frame| if let In::Entries(entries) = frame { Some(entries) } else { None }).await;
         assert!(entries.entries.len() < 20, "in parts");
         seqs.extend(entries.entries.iter().map(|entry| entry.seq));
+        done = entries.done;
     }
     assert_eq!(seqs, (1..=60).collect::<Vec<_>>());
     b.send(Out::Sync(client::Sync::default())).await;
     let page = b.until(|frame| if let In::SyncPage(page) = frame { Some(page) } else { None }).await;
     assert_eq!((page.items[0].entries.len(), page.done), (20, true));
+}
+
+/// The tag of what answers a sync or fetch, and whether that is its last frame.
+fn answered(frame: In) -> Option<(String, bool)> {
+    match frame {
+        In::Entries(entries) => Some((entries.tag, entries.done)),
+        In::SyncPage(page) => Some((page.tag, page.done)),
+        In::Error(error) => Some((error.tag, true)),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn answers_say_which_of_several_syncs_and_fetches_they_belong_to() {
+    let server = Server::start().await;
+    let (alice, bob) = (User::register(&server, "alice").await, User::register(&server, "bob").await);
+    let conversation = alice.direct(&bob);
+    let mut a = Socket::open(&server, &alice, Format::Json).await;
+    // Two frames' worth of entries.
+    for number in 1..=20 {
+        a.send_text(&conversation, &format!("c{number}"), &"x".repeat(10_000)).await;
+        a.ack(&format!("c{number}")).await;
+    }
+    let mut b = Socket::open(&server, &bob, Format::Json).await;
+    b.send(fetch(&conversation, 1, 20, "all")).await;
+    b.send(fetch(&conversation, 1, 1, "one")).await;
+    b.send(Out::Sync(client::Sync { tag: "sync".into(), ..client::Sync::default() })).await;
+    b.send(fetch("d:1:2", 1, 1, "not mine")).await;
+    let (mut all, mut others) = (Vec::new(), Vec::new());
+    while all.last() != Some(&true) || others.len() < 3 {
+        let (tag, done) = b.until(answered).await;
+        if tag == "all" {
+            all.push(done);
+        } else {
+            others.push((tag, done));
+        }
+    }
+    assert_eq!(all, [false, true]);
+    others.sort();
+    assert_eq!(others, ["not mine", "one", "sync"].map(|tag| (tag.to_owned(), true)));
+    b.send(fetch(&conversation, 1, 1, &"x".repeat(65))).await;
+    assert_eq!(b.error().await, "invalid_argument");
 }

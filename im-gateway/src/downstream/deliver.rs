@@ -205,7 +205,7 @@ fn answer_connection(connection: &Connection, key: &Key, result: outcome::Result
             created_at_ms: stored.created_at_ms,
         }),
         outcome::Result::Error(error) => {
-            Body::Error(client::ErrorFrame { error: Some(error), conversation_id, command_id })
+            Body::Error(client::ErrorFrame { error: Some(error), conversation_id, command_id, tag: String::new() })
         }
     });
 }

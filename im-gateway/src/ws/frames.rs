@@ -26,6 +26,8 @@ const SYNC_ENTRIES: u32 = 20;
 const FRAME_BYTES: usize = 128 << 10;
 /// Entries of one fetch.
 const FETCH_ENTRIES: u32 = 200;
+/// Bytes of what a client tells its syncs and fetches apart by.
+const TAG_BYTES_MAX: usize = 64;
 
 /// Does what a frame asks; whatever fails is answered, not thrown. Syncs and fetches are answered beside the connection's
 /// own task, which has to write what they answer.
@@ -57,24 +59,27 @@ pub(super) async fn handle(shared: &Arc<Shared>, connection: &Arc<Connection>, f
 struct About {
     conversation_id: String,
     command_id: String,
+    tag: String,
 }
 
 impl About {
     fn of(frame: &ClientFrame) -> Self {
-        let (conversation_id, command_id) = match &frame.frame {
-            Some(Frame::Send(send)) => (send.conversation_id.clone(), send.command_id.clone()),
-            Some(Frame::Fetch(fetch)) => (fetch.conversation_id.clone(), String::new()),
-            Some(Frame::Read(read)) => (read.conversation_id.clone(), String::new()),
-            _ => (String::new(), String::new()),
+        let (conversation_id, command_id, tag) = match &frame.frame {
+            Some(Frame::Send(send)) => (&*send.conversation_id, &*send.command_id, ""),
+            Some(Frame::Fetch(fetch)) => (&*fetch.conversation_id, "", &*fetch.tag),
+            Some(Frame::Sync(sync)) => ("", "", &*sync.tag),
+            Some(Frame::Read(read)) => (&*read.conversation_id, "", ""),
+            _ => ("", "", ""),
         };
-        Self { conversation_id, command_id }
+        Self { conversation_id: conversation_id.to_owned(), command_id: command_id.to_owned(), tag: tag.to_owned() }
     }
 }
 
 fn refuse(shared: &Shared, connection: &Connection, error: Error, about: About) {
     let code = error.code();
-    let About { conversation_id, command_id } = about;
-    connection.send_new(Body::Error(client::ErrorFrame { error: Some(error.into()), conversation_id, command_id }));
+    let About { conversation_id, command_id, tag } = about;
+    let frame = client::ErrorFrame { error: Some(error.into()), conversation_id, command_id, tag };
+    connection.send_new(Body::Error(frame));
     // What closes is counted when it does.
     if code.close().is_some() {
         connection.outgoing.close(code);
@@ -84,11 +89,14 @@ fn refuse(shared: &Shared, connection: &Connection, error: Error, about: About) 
 }
 
 fn begin_read(shared: &Arc<Shared>, connection: &Arc<Connection>, frame: Frame) -> Result<(), Error> {
+    let about = About::of(&ClientFrame { frame: Some(frame.clone()) });
+    if about.tag.len() > TAG_BYTES_MAX {
+        return Err(Error::invalid("tag", format_args!("at most {TAG_BYTES_MAX} bytes")));
+    }
     connection.begin_read()?;
     let (shared, connection, span) = (shared.clone(), connection.clone(), tracing::info_span!("gateway.frame.read"));
     let life = shared.life.clone();
     let answer = async move {
-        let about = About::of(&ClientFrame { frame: Some(frame.clone()) });
         let done = connection
             .read(async {
                 match frame {
@@ -149,12 +157,15 @@ async fn fetch(shared: &Shared, connection: &Connection, fetch: client::Fetch) -
     };
     let answer = shared.logic.messages().range(query).await?.into_inner();
     let (visible_from, visible_to) = (answer.visible_from, answer.visible_to);
-    for entries in cut(answer.entries) {
+    let mut parts = cut(answer.entries).into_iter().peekable();
+    while let Some(entries) = parts.next() {
         if !connection.outgoing.drained().await {
             return Ok(());
         }
-        let conversation_id = fetch.conversation_id.clone();
-        connection.send_new(Body::Entries(client::Entries { conversation_id, entries, visible_from, visible_to }));
+        let (conversation_id, tag) = (fetch.conversation_id.clone(), fetch.tag.clone());
+        let done = parts.peek().is_none();
+        let frame = client::Entries { conversation_id, entries, visible_from, visible_to, tag, done };
+        connection.send_new(Body::Entries(frame));
     }
     Ok(())
 }
@@ -177,7 +188,8 @@ async fn sync(shared: &Shared, connection: &Connection, sync: client::Sync) -> R
                 return Ok(());
             }
             let done = last && parts.peek().is_none();
-            connection.send_new(Body::SyncPage(client::SyncPage { items, gone: std::mem::take(&mut gone), done }));
+            let (gone, tag) = (std::mem::take(&mut gone), sync.tag.clone());
+            connection.send_new(Body::SyncPage(client::SyncPage { items, gone, done, tag }));
         }
         if last {
             return Ok(());

@@ -149,6 +149,7 @@ pub(crate) fn client_frames() -> Vec<(&'static str, ClientFrame)> {
         platform: "web".into(),
         digest: Some(client::Digest { count: 2, sum: u64::MAX }),
     };
+    let fetch = client::Fetch { conversation_id: conversation_id.clone(), from_seq: 1, to_seq: 9, tag: "t-2".into() };
     [
         ("hello", Out::Hello(hello)),
         (
@@ -160,8 +161,10 @@ pub(crate) fn client_frames() -> Vec<(&'static str, ClientFrame)> {
             }),
         ),
         ("read", Out::Read(client::Read { conversation_id: conversation_id.clone(), read_seq: 5 })),
-        ("sync", Out::Sync(client::Sync { known: vec![known] })),
-        ("fetch", Out::Fetch(client::Fetch { conversation_id: conversation_id.clone(), from_seq: 1, to_seq: 9 })),
+        ("sync", Out::Sync(client::Sync { known: vec![known], ..client::Sync::default() })),
+        ("sync_tagged", Out::Sync(client::Sync { tag: "t-1".into(), ..client::Sync::default() })),
+        ("fetch", Out::Fetch(client::Fetch { tag: String::new(), ..fetch.clone() })),
+        ("fetch_tagged", Out::Fetch(fetch)),
         ("abandon", Out::Abandon(client::Abandon { conversation_id, command_id })),
         ("auth", Out::Auth(client::Auth { access_token: "t".into() })),
         ("ping", Out::Ping(client::Ping { data: "x".into() })),
@@ -189,7 +192,12 @@ pub(crate) fn server_frames() -> Vec<(&'static str, ServerFrame)> {
         message_id: 2,
         created_at_ms: 3,
     };
-    let refused = client::ErrorFrame { error: Some(error()), conversation_id: conversation_id.clone(), command_id };
+    let id = || conversation_id.clone();
+    let refused = client::ErrorFrame { error: Some(error()), conversation_id: id(), command_id, ..Default::default() };
+    let tagged = client::ErrorFrame { conversation_id: id(), tag: "t-2".into(), ..Default::default() };
+    let last =
+        client::Entries { conversation_id: id(), visible_from: 1, tag: "t-2".into(), done: true, ..Default::default() };
+    let last_page = client::SyncPage { done: true, tag: "t-1".into(), ..Default::default() };
     let peer = user::User { user_id: 42, name: "bob".into(), display_name: "Bob".into(), guest: false };
     let seen = conversation::Conversation {
         conversation_id: conversation_id.clone(),
@@ -214,6 +222,7 @@ pub(crate) fn server_frames() -> Vec<(&'static str, ServerFrame)> {
         ("welcome", In::Welcome(welcome)),
         ("ack", In::Ack(ack)),
         ("error", In::Error(refused)),
+        ("error_tagged", In::Error(tagged)),
         ("entry", In::Entry(entry(Kind::Removed(message::Removed { user_id: 42 })))),
         (
             "entries",
@@ -222,9 +231,20 @@ pub(crate) fn server_frames() -> Vec<(&'static str, ServerFrame)> {
                 entries,
                 visible_from: 1,
                 visible_to: 9,
+                ..Default::default()
             }),
         ),
-        ("sync_page", In::SyncPage(client::SyncPage { items: vec![item], gone: vec!["d:1:7".into()], done: true })),
+        ("entries_done", In::Entries(last)),
+        (
+            "sync_page",
+            In::SyncPage(client::SyncPage {
+                items: vec![item],
+                gone: vec!["d:1:7".into()],
+                done: true,
+                ..Default::default()
+            }),
+        ),
+        ("sync_page_tagged", In::SyncPage(last_page)),
         ("receipt", In::Receipt(client::Receipt { conversation_id, user_id: 42, read_seq: 5 })),
         ("notice", In::Notice(client::Notice { code: "token_expiring".into(), message: "m".into() })),
         ("resync", In::Resync(client::Resync { reason: "route".into() })),
