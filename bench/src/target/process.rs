@@ -88,6 +88,8 @@ pub(super) fn command(gochat: &Path, folder: &Path, settings: &[(String, String)
     command
         .env("GOCHAT__PROCESS__DATA_DIR", folder)
         .env("GOCHAT__TELEMETRY__LOG__LEVEL", "warn")
+        // With a line that says that it is ready, whatever the level.
+        .env("GOCHAT__TELEMETRY__LOG__FORMAT", "pretty")
         .env("GOCHAT__ADMIN__LISTEN", "127.0.0.1:0")
         .env("GOCHAT__RPC__LISTEN", "127.0.0.1:0")
         .env("GOCHAT__GATEWAY__HTTP__LISTEN", "127.0.0.1:0")

@@ -6,10 +6,30 @@ use im_infra::{
     clock::Clock,
     lifecycle::{Check, Failure, Lifecycle, Readiness, serve_admin, stop_on_signals},
     rpc::ServiceTokens,
-    telemetry::Telemetry,
+    telemetry::{LogFormat, Telemetry},
 };
 
 use crate::{cli::say, config::Config};
+
+/// What a process says when it is ready.
+pub(super) struct Ready {
+    name: &'static str,
+    /// None: it is called by nobody.
+    address: Option<String>,
+    /// More for people.
+    lines: Vec<String>,
+}
+
+impl Ready {
+    pub(super) const fn new(name: &'static str, address: Option<String>) -> Self {
+        Self { name, address, lines: Vec::new() }
+    }
+
+    /// With lines for people, which a log does not have.
+    pub(super) fn with(self, lines: impl Into<Vec<String>>) -> Self {
+        Self { lines: lines.into(), ..self }
+    }
+}
 
 /// A process that is starting.
 pub(super) struct Process {
@@ -44,13 +64,11 @@ impl Process {
     /// Says that it is ready, runs until it is asked to stop, then lets `drain` end its parts, each within the time given.
     pub(super) async fn serve<F: Future<Output = Result<(), Failure>>>(
         self,
-        lines: &[String],
+        ready: &Ready,
         drain: impl FnOnce(Duration) -> F,
     ) -> anyhow::Result<()> {
         self.ready.set(true);
-        lines.iter().for_each(say);
-        say(format_args!("  operators   http://{}/readyz /metrics /config /log-level", self.admin));
-        say("  Ctrl-C stops");
+        self.tell(ready);
         self.life.stopping().cancelled().await;
         self.ready.set(false);
         let limit = Duration::from_millis(self.config.process.drain_ms);
@@ -59,5 +77,19 @@ impl Process {
         let telemetry = self.telemetry;
         tokio::task::spawn_blocking(move || telemetry.shutdown()).await?;
         Ok(parts.and(process)?)
+    }
+
+    /// As a line of the log where standard output is read by programs, else as people like it.
+    fn tell(&self, ready: &Ready) {
+        let operators = format!("http://{}", self.admin);
+        if self.config.telemetry.log.format == LogFormat::Json {
+            tracing::info!(service = ready.name, address = ready.address.as_deref(), operators, "ready");
+            return;
+        }
+        let place = ready.address.as_ref().map_or_else(String::new, |address| format!(" at {address}"));
+        say(format_args!("{} is ready{place}", ready.name));
+        ready.lines.iter().for_each(say);
+        say(format_args!("  operators   {operators}/readyz /metrics /config /log-level"));
+        say("  Ctrl-C stops");
     }
 }

@@ -17,7 +17,7 @@ use im_repo::{Repo, cache::RedisCache};
 use im_task::{Task, TaskParts};
 use tonic::service::Routes;
 
-use super::process::Process;
+use super::process::{Process, Ready};
 use crate::config::Config;
 
 /// How long a service waits for the first list of those it calls; then it goes on and finds them when they come.
@@ -98,7 +98,7 @@ pub(super) async fn repo(config: Config) -> anyhow::Result<()> {
         let calls = part.drain(limit).await;
         calls.and(keeping.drain(limit).await)
     };
-    process.serve(&[format!("im-repo is ready at {address}")], drain).await
+    process.serve(&Ready::new("im-repo", Some(address)), drain).await
 }
 
 pub(super) async fn logic(config: Config) -> anyhow::Result<()> {
@@ -130,7 +130,7 @@ pub(super) async fn logic(config: Config) -> anyhow::Result<()> {
         drop(node);
         consumed.and(calls).and(keeping.drain(limit).await)
     };
-    process.serve(&[format!("im-logic is ready at {address}")], drain).await
+    process.serve(&Ready::new("im-logic", Some(address)), drain).await
 }
 
 pub(super) async fn gateway(config: Config) -> anyhow::Result<()> {
@@ -152,13 +152,13 @@ pub(super) async fn gateway(config: Config) -> anyhow::Result<()> {
         return Ok(life.join(Duration::from_millis(config.process.drain_ms)).await?);
     };
     let gateway = gateway?;
-    let line = format!("im-gateway is ready at {}", gateway.url());
+    let ready = Ready::new("im-gateway", Some(gateway.url()));
     let Service { process, keeping, .. } = service;
     let drain = |limit| async move {
         let gateway = gateway.drain(limit).await;
         gateway.and(keeping.drain(limit).await)
     };
-    process.serve(&[line], drain).await
+    process.serve(&ready, drain).await
 }
 
 pub(super) async fn task(config: Config) -> anyhow::Result<()> {
@@ -180,5 +180,5 @@ pub(super) async fn task(config: Config) -> anyhow::Result<()> {
         let worked = part.drain(limit).await;
         worked.and(keeping.drain(limit).await)
     };
-    process.serve(&["im-task is ready".to_owned()], drain).await
+    process.serve(&Ready::new("im-task", None), drain).await
 }

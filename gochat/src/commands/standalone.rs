@@ -17,7 +17,7 @@ use im_logic::{Logic, LogicParts};
 use im_repo::{Repo, app::migrate, cache::MemoryCache};
 use im_task::{Task, TaskParts};
 
-use super::process::Process;
+use super::process::{Process, Ready};
 use crate::{config::Config, secrets};
 
 /// Runs until it is asked to stop.
@@ -27,17 +27,16 @@ pub(super) async fn run(mut config: Config) -> anyhow::Result<()> {
     let secrets = secrets::complete(&mut config)?;
     let process = Process::start("gochat-standalone", config).await?;
     let (gateway, inner) = start(&process).await?;
-    let lines = [
-        format!("GoChat is ready at {}", gateway.url()),
+    let ready = Ready::new("GoChat", Some(gateway.url())).with([
         format!("  data in     {}", absolute(&process.config.process.data_dir)),
         format!("  secrets in  {} (made at the first start; keep them)", absolute(&secrets)),
-    ];
+    ]);
     // From the edge inwards: no new commands, then those in flight are decided and answered.
     let drain = |limit| async move {
         let gateway = gateway.drain(limit).await;
         gateway.and(inner.drain(limit).await)
     };
-    process.serve(&lines, drain).await
+    process.serve(&ready, drain).await
 }
 
 /// Starts the services, innermost first; answers the gateway and the part in which logic and task consume.

@@ -1,5 +1,8 @@
 //! What operators type.
 
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
 use super::process::command;
 
 async fn run(arguments: &[&str], settings: &[(&str, &str)]) -> (Option<i32>, String, String) {
@@ -79,4 +82,34 @@ async fn a_data_folder_serves_one_process() {
     let second = command(&folder, &[]).arg("standalone").stderr(std::process::Stdio::piped()).output().await.unwrap();
     assert_eq!(second.status.code(), Some(1), "{}", String::from_utf8_lossy(&second.stderr));
     assert!(String::from_utf8_lossy(&second.stderr).contains("cannot open the log"));
+}
+
+/// What `gochat standalone` prints until it has printed its last line.
+async fn printed(format: &str, is_last: impl Fn(&str) -> bool) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [("GOCHAT__TELEMETRY__LOG__FORMAT".to_owned(), format.to_owned())];
+    let mut server = command(folder.path(), &settings).arg("standalone").spawn().unwrap();
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let mut printed = Vec::new();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        let done = is_last(&line);
+        printed.push(line);
+        if done {
+            return printed;
+        }
+    }
+    panic!("it ended: {printed:?}");
+}
+
+#[tokio::test]
+async fn whoever_reads_a_log_of_json_reads_nothing_else() {
+    let parse = |line: &str| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    let lines = printed("json", |line| parse(line)["message"] == "ready").await;
+    let ready = parse(lines.last().unwrap());
+    assert_eq!((&ready["level"], &ready["service"]), (&"INFO".into(), &"GoChat".into()));
+    for key in ["address", "operators"] {
+        assert!(ready[key].as_str().unwrap().starts_with("http://127.0.0.1:"), "{ready}");
+    }
+    let lines = printed("pretty", |line| line.contains("Ctrl-C stops")).await;
+    assert!(lines.iter().any(|line| line.starts_with("GoChat is ready at http://127.0.0.1:")), "{lines:?}");
 }

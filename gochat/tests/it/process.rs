@@ -2,6 +2,7 @@
 
 use std::{path::Path, process::Stdio, time::Duration};
 
+use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::{Child, Command},
@@ -24,13 +25,13 @@ impl Running {
         let mut seen = Vec::new();
         let ready = async {
             while let Some(line) = lines.next_line().await.unwrap() {
-                if let Some((_, found)) = line.split_once(" is ready at ") {
-                    found.trim_start_matches("http://").trim_start_matches("https://").clone_into(&mut address);
-                }
-                if let Some((_, rest)) = line.split_once("operators   http://") {
-                    rest.split('/').next().unwrap_or_default().clone_into(&mut admin);
-                }
-                if line.contains("Ctrl-C") {
+                let told: Value = serde_json::from_str(&line).unwrap_or_default();
+                if told["message"] == "ready" {
+                    let place = |key: &str| {
+                        let url = told[key].as_str().unwrap_or_default();
+                        url.trim_start_matches("http://").trim_start_matches("https://").to_owned()
+                    };
+                    (address, admin) = (place("address"), place("operators"));
                     return true;
                 }
                 seen.push(line);
