@@ -41,8 +41,6 @@ const ROUTE_TICKS: u64 = 120;
 const COMPLETE_TICKS: u64 = 4;
 const EPOCH_TICKS: u64 = 8;
 const TIDY_TICKS: u64 = 240;
-/// Large conversations whose members are loaded at once.
-const LOADS_AT_ONCE: usize = 8;
 /// How long a gateway waits before it asks again for a slot.
 const SLOT_RETRY_MS: u64 = 1_000;
 
@@ -137,7 +135,7 @@ impl Gateway {
             index: index.clone(),
             logic: logic.clone(),
             life: back.clone(),
-            loads: Semaphore::new(LOADS_AT_ONCE),
+            loads: Semaphore::new(options.index.loads_max),
         });
         let per_minute = NonZeroU32::new(options.rate.anonymous_per_minute).unwrap_or(NonZeroU32::MIN);
         let anonymous = RateLimiter::keyed(Quota::per_minute(per_minute));

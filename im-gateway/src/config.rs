@@ -60,6 +60,10 @@ pub struct WsOptions {
     pub frame_bytes_max: usize,
     /// Bytes of a message's content, as told to clients.
     pub body_bytes_max: usize,
+    /// Syncs and fetches of one connection that may wait or be answered at once.
+    pub reads_max: usize,
+    /// Bytes after which a frame that answers one of them is closed and another begun; one item always fits.
+    pub answer_bytes_max: usize,
     /// Frames that may wait for a slow client.
     pub queue_frames_max: usize,
     /// Bytes that may wait for a slow client.
@@ -102,6 +106,8 @@ pub struct IndexOptions {
     pub conversations_max: usize,
     /// Records of one conversation that may wait while its members are loaded.
     pub waiting_max: usize,
+    /// Conversations whose members are loaded at once.
+    pub loads_max: usize,
 }
 
 impl Check for GatewayOptions {
@@ -119,6 +125,8 @@ impl Check for GatewayOptions {
         report.range("gateway.ws.heartbeat_ms", ws.heartbeat_ms, 100..=600_000);
         report.range("gateway.ws.frame_bytes_max", ws.frame_bytes_max, 1_024..=16 << 20);
         report.range("gateway.ws.body_bytes_max", ws.body_bytes_max, 1..=ws.frame_bytes_max);
+        report.range("gateway.ws.reads_max", ws.reads_max, 1..=1_000);
+        report.range("gateway.ws.answer_bytes_max", ws.answer_bytes_max, 4_096..=4 << 20);
         report.range("gateway.ws.queue_frames_max", ws.queue_frames_max, 8..=100_000);
         report.range("gateway.ws.queue_bytes_max", ws.queue_bytes_max, 4_096..=256 << 20);
         report.range("gateway.ws.write_timeout_ms", ws.write_timeout_ms, 10..=60_000);
@@ -131,5 +139,6 @@ impl Check for GatewayOptions {
         report.range("gateway.rate.anonymous_per_minute", self.rate.anonymous_per_minute, 1..=1_000_000);
         report.range("gateway.index.conversations_max", self.index.conversations_max, 16..=10_000_000);
         report.range("gateway.index.waiting_max", self.index.waiting_max, 1..=1_000_000);
+        report.range("gateway.index.loads_max", self.index.loads_max, 1..=1_000);
     }
 }

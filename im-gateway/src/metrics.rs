@@ -18,6 +18,8 @@ pub(crate) struct Metrics {
     pub(crate) slot_held: Gauge<u64>,
     pub(crate) index_conversations: Gauge<u64>,
     pub(crate) index_loads: Counter<u64>,
+    pub(crate) index_loading: UpDownCounter<i64>,
+    pub(crate) reads: UpDownCounter<i64>,
     refusals: Counter<u64>,
 }
 
@@ -36,6 +38,8 @@ impl Metrics {
             slot_held: meter.u64_gauge(names::SLOT_HELD).build(),
             index_conversations: meter.u64_gauge(names::INDEX_CONVERSATIONS).build(),
             index_loads: meter.u64_counter(names::INDEX_LOADS).build(),
+            index_loading: meter.i64_up_down_counter(names::INDEX_LOADING).build(),
+            reads: meter.i64_up_down_counter(names::READS).build(),
             refusals: meter.u64_counter(names::REFUSALS).build(),
         }
     }

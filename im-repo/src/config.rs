@@ -24,13 +24,21 @@ pub struct RepoOptions {
     /// How old a dead letter may be that is replayed without force: its command is decided anew only while others like it are
     /// remembered.
     pub replay_age_max_ms: i64,
+    /// Used refresh tokens that a session remembers, to end when one of them comes again.
+    pub used_tokens_max: usize,
 }
 
 impl RepoOptions {
     /// The defaults, for that database.
     pub fn new(database: DatabaseOptions) -> Self {
         let replay_age_max_ms = Topic::Upstream.facts().retention_ms;
-        Self { database, cache: CacheOptions::default(), rejections_kept_ms: 8 * DAY_MS, replay_age_max_ms }
+        Self {
+            database,
+            cache: CacheOptions::default(),
+            rejections_kept_ms: 8 * DAY_MS,
+            replay_age_max_ms,
+            used_tokens_max: 32,
+        }
     }
 }
 
@@ -52,6 +60,7 @@ impl Check for RepoOptions {
         report.range("repo.rejections_kept_ms", self.rejections_kept_ms, kept_min_ms..=3_650 * DAY_MS);
         // Past that a rejection is forgotten, and the same command could be accepted.
         report.range("repo.replay_age_max_ms", self.replay_age_max_ms, 1_000..=self.rejections_kept_ms);
+        report.range("repo.used_tokens_max", self.used_tokens_max, 1..=1_000);
         self.cache.check(report);
     }
 }

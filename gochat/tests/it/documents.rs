@@ -100,3 +100,36 @@ fn the_table_of_rules_and_tests_is_up_to_date() {
     let held = fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(held, rendered(), "run: GOCHAT_WRITE=1 cargo nextest run -E 'test(documents)'");
 }
+
+/// The keys of `default.toml` with their values, as tables of docs/configuration.md write them.
+fn defaults() -> Vec<(String, String)> {
+    let text = fs::read_to_string(root().join("gochat/default.toml")).unwrap();
+    let (mut section, mut found) = (String::new(), Vec::new());
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            name.clone_into(&mut section);
+        } else if let Some((key, value)) = line.split_once(" = ") {
+            let value = match value.trim_matches('"') {
+                "" => "empty",
+                value => value,
+            };
+            found.push((format!("{section}.{key}"), value.to_owned()));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_key_of_the_configuration_is_documented_with_its_default() {
+    let text = fs::read_to_string(root().join("docs/configuration.md")).unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    let rows: Vec<Vec<&str>> = rows.map(|row| row.split('|').map(str::trim).collect()).collect();
+    let defaults = defaults();
+    assert!(defaults.len() > 50, "{defaults:?}");
+    for (key, default) in defaults {
+        let name = format!("`{key}`");
+        let has_row =
+            rows.iter().any(|row| row[1].split(", ").any(|one| one == name) && row[2].trim_matches('`') == default);
+        assert!(has_row, "docs/configuration.md has no row for {key} with the default {default}");
+    }
+}

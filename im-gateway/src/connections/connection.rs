@@ -37,8 +37,6 @@ pub(crate) struct Connection {
     held: Mutex<Option<Box<HashMap<String, String>>>>,
 }
 
-/// Syncs and fetches of one connection at once.
-const READS_MAX: usize = 16;
 /// Conversations that may be held at once; more than a client can have in flight.
 const HELD_MAX: usize = 1_024;
 
@@ -63,9 +61,9 @@ impl Connection {
         self.send(&Frame::new(frame));
     }
 
-    /// Takes a place for a sync or fetch, or refuses it for now.
-    pub(crate) fn begin_read(&self) -> Result<(), Error> {
-        if self.reads.fetch_add(1, Ordering::Relaxed) >= READS_MAX {
+    /// Takes a place of so many for a sync or fetch, or refuses it for now.
+    pub(crate) fn begin_read(&self, reads_max: usize) -> Result<(), Error> {
+        if self.reads.fetch_add(1, Ordering::Relaxed) >= reads_max {
             self.reads.fetch_sub(1, Ordering::Relaxed);
             return Err(Error::new(ErrorCode::Overloaded).with("limit", "reads").retry_after_ms(500));
         }
@@ -154,5 +152,15 @@ mod tests {
         assert!(connection.check_order("d:1:2", "d").is_err());
         connection.abandon("d:1:2", "c");
         assert!(connection.check_order("d:1:2", "d").is_ok());
+    }
+
+    #[tokio::test]
+    async fn p8_so_many_reads_may_be_open_and_one_more_is_refused_for_now() {
+        let connection = connection();
+        assert!(connection.begin_read(2).is_ok() && connection.begin_read(2).is_ok());
+        let refused = connection.begin_read(2).unwrap_err();
+        assert!(refused.code() == ErrorCode::Overloaded && refused.retry_after() > 0, "{refused}");
+        connection.read(async {}).await;
+        assert!(connection.begin_read(2).is_ok(), "one is done");
     }
 }

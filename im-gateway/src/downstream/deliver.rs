@@ -96,6 +96,7 @@ impl Deliver {
             Admitted::Waits => {}
             Admitted::Load => {
                 self.metrics.index_loads.add(1, &[]);
+                self.metrics.index_loading.add(1, &[]);
                 let deliver = self.clone();
                 self.life.spawn_detached("index", async move {
                     let Self { index, logic, life, loads, .. } = &*deliver;
@@ -103,6 +104,7 @@ impl Deliver {
                     let _turn = loads.acquire().await;
                     let fan_out = |broadcast| deliver.fan_out(broadcast);
                     index::load(index, logic, &conversation_id, &life.stopping(), fan_out).await;
+                    deliver.metrics.index_loading.add(-1, &[]);
                 });
             }
             Admitted::GivenUp => {

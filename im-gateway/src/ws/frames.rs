@@ -22,8 +22,6 @@ use crate::{
 /// Conversations and entries of one sync page.
 const SYNC_CONVERSATIONS: u32 = 100;
 const SYNC_ENTRIES: u32 = 20;
-/// Bytes of a frame that answers a sync or fetch.
-const FRAME_BYTES: usize = 128 << 10;
 /// Entries of one fetch.
 const FETCH_ENTRIES: u32 = 200;
 /// Bytes of what a client tells its syncs and fetches apart by.
@@ -93,7 +91,8 @@ fn begin_read(shared: &Arc<Shared>, connection: &Arc<Connection>, frame: Frame) 
     if about.tag.len() > TAG_BYTES_MAX {
         return Err(Error::invalid("tag", format_args!("at most {TAG_BYTES_MAX} bytes")));
     }
-    connection.begin_read()?;
+    connection.begin_read(shared.options.ws.reads_max)?;
+    shared.metrics.reads.add(1, &[]);
     let (shared, connection, span) = (shared.clone(), connection.clone(), tracing::info_span!("gateway.frame.read"));
     let life = shared.life.clone();
     let answer = async move {
@@ -106,6 +105,7 @@ fn begin_read(shared: &Arc<Shared>, connection: &Arc<Connection>, frame: Frame) 
                 }
             })
             .await;
+        shared.metrics.reads.add(-1, &[]);
         if let Err(error) = done {
             refuse(&shared, &connection, error, about);
         }
@@ -157,7 +157,7 @@ async fn fetch(shared: &Shared, connection: &Connection, fetch: client::Fetch) -
     };
     let answer = shared.logic.messages().range(query).await?.into_inner();
     let (visible_from, visible_to) = (answer.visible_from, answer.visible_to);
-    let mut parts = cut(answer.entries).into_iter().peekable();
+    let mut parts = cut(answer.entries, shared.options.ws.answer_bytes_max).into_iter().peekable();
     while let Some(entries) = parts.next() {
         if !connection.outgoing.drained().await {
             return Ok(());
@@ -182,7 +182,7 @@ async fn sync(shared: &Shared, connection: &Connection, sync: client::Sync) -> R
         let page = shared.logic.conversations().sync(request.clone()).await?.into_inner();
         let last = page.next.is_empty();
         let mut gone = page.gone;
-        let mut parts = cut(page.items).into_iter().peekable();
+        let mut parts = cut(page.items, shared.options.ws.answer_bytes_max).into_iter().peekable();
         while let Some(items) = parts.next() {
             if !connection.outgoing.drained().await {
                 return Ok(());
@@ -200,13 +200,13 @@ async fn sync(shared: &Shared, connection: &Connection, sync: client::Sync) -> R
     }
 }
 
-/// Parts of at most [`FRAME_BYTES`], or of one item; at least one part, which may be empty.
-fn cut<M: prost::Message>(items: Vec<M>) -> Vec<Vec<M>> {
+/// Parts of at most so many bytes, or of one item; at least one part, which may be empty.
+fn cut<M: prost::Message>(items: Vec<M>, bytes_max: usize) -> Vec<Vec<M>> {
     let mut parts = vec![Vec::new()];
     let mut bytes = 0;
     for item in items {
         bytes += item.encoded_len();
-        if bytes > FRAME_BYTES && parts.last().is_some_and(|part| !part.is_empty()) {
+        if bytes > bytes_max && parts.last().is_some_and(|part| !part.is_empty()) {
             parts.push(Vec::new());
             bytes = item.encoded_len();
         }

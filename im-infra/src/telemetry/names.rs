@@ -66,6 +66,10 @@ pub const WINDOW_COMMANDS: &str = "im.window.commands";
 pub const INDEX_CONVERSATIONS: &str = "im.index.conversations";
 /// Large conversations loaded into the index because they were met unindexed.
 pub const INDEX_LOADS: &str = "im.index.loads";
+/// Large conversations that are being loaded, or wait for their turn.
+pub const INDEX_LOADING: &str = "im.index.loading";
+/// Syncs and fetches that are being answered, or wait for their turn.
+pub const READS: &str = "im.reads";
 /// Seconds from a command's admission to its outcome.
 pub const WINDOW_DURATION: &str = "im.window.duration";
 /// Cache look-ups by cache and result.

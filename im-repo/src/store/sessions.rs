@@ -25,15 +25,14 @@ fn to_proto(model: session::Model) -> Session {
     }
 }
 
-/// Bytes of a hash, and how many used ones a session remembers.
+/// Bytes of a hash.
 const HASH_BYTES: usize = 32;
-const USED_MAX: usize = 32;
 
-/// The used hashes with one more, the oldest forgotten.
-fn remember(used: &[u8], hash: &[u8]) -> Vec<u8> {
+/// The used hashes with one more; past so many the oldest are forgotten.
+fn remember(used: &[u8], hash: &[u8], used_max: usize) -> Vec<u8> {
     let mut all = used.to_vec();
     all.extend_from_slice(hash);
-    let excess = all.len().saturating_sub(USED_MAX * HASH_BYTES);
+    let excess = all.len().saturating_sub(used_max * HASH_BYTES);
     all.split_off(excess)
 }
 
@@ -80,7 +79,7 @@ impl Store {
             model.last_used_at_ms = rotate.now_ms;
             model.expires_at_ms = rotate.expires_at_ms;
             let change = session::ActiveModel {
-                used_hashes: Set(remember(&model.used_hashes, &model.refresh_hash)),
+                used_hashes: Set(remember(&model.used_hashes, &model.refresh_hash, self.options.used_tokens_max)),
                 refresh_hash: Set(rotate.next_hash.to_vec()),
                 last_used_at_ms: Set(rotate.now_ms),
                 expires_at_ms: Set(rotate.expires_at_ms),
@@ -173,5 +172,19 @@ impl Store {
                 return Ok(sessions);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_used_hashes_are_forgotten() {
+        let hash = |number: u8| [number; HASH_BYTES];
+        let two = remember(&hash(1), &hash(2), 2);
+        assert_eq!(two, [hash(1), hash(2)].concat());
+        assert_eq!(remember(&two, &hash(3), 2), [hash(2), hash(3)].concat());
+        assert_eq!(remember(&two, &hash(3), 1), hash(3), "as an operator has lowered it");
     }
 }
