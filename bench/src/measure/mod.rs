@@ -8,7 +8,7 @@ mod machine;
 mod memory;
 mod window;
 
-pub(crate) use bootstrap::{Interval, interval, median};
+pub(crate) use bootstrap::{Interval, interval};
 pub(crate) use calibrate::{Calibration, Quiet, calibrate};
 pub(crate) use cpu::{CpuUse, cpu_over};
 pub(crate) use histogram::{Latencies, Plateau, Summary};

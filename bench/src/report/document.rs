@@ -19,11 +19,12 @@ Written by `gochat-bench`, not by hand; the raw results are in `docs/performance
 
 ## How it was measured
 
-- A round is floor, subject, subject, floor, between two calibrations: a fixed piece of work, and a write with fdatasync.
+- A round is floor, subject, subject, floor, between two calibrations: a fixed piece of work, a write with fdatasync in place and
+  one that appends, spread over a second; of each the interquartile mean.
 - **Ratios** are those of a round: the subject's p50 to the sum of the floors' p50s. A round whose calibrations differ by more
   than 1.5 times is dropped. Told are the median of the rounds and its 95 % interval (bootstrap).
-- **Absolute figures** come only from rounds whose calibrations lie within 1.5 times the quiet values of the run, the best that
-  were seen; otherwise the row is **void**.
+- **Absolute figures** come only from rounds whose calibrations lie within 1.5 times the quiet values of the run: the best
+  that was seen of the work, the lower quartile of the writes; otherwise the row is **void**.
 - The subject's latency counts from the intended time of a message. A floor's counts from its own start: it has no queue.
 - Every message is in the ledger, and a run with a lost, doubled, swapped or missed message is no result.
 - CPU is user and system time from `/proc`, over the seconds that count, for each message acknowledged in them. The load

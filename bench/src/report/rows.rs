@@ -193,7 +193,8 @@ pub(super) mod tests {
     use super::*;
     use crate::measure::{Calibration, Machine, Quiet, Summary};
 
-    pub(in crate::report) const CALM: Calibration = Calibration { spin_us: 1_000.0, fdatasync_us: 200.0 };
+    pub(in crate::report) const CALM: Calibration =
+        Calibration { spin_us: 1_000.0, fdatasync_us: 200.0, append_us: None };
 
     /// A round whose floors take 1 ms each and whose acks take so much.
     pub(in crate::report) fn round(ack_us: u64) -> Round {
