@@ -47,7 +47,10 @@ pub(crate) enum Command {
     Direct(DirectArgs),
     /// Connections that are logged in and say nothing: private dirty memory of the gateway for each.
     Idle(IdleArgs),
-    /// What the parts can do alone, one operation after the other: a Kafka hop, a durable insert, a call, an echo.
+    /// What the parts can do alone: a Kafka hop, a durable insert, a call, an echo.
+    ///
+    /// Times of an operation, and CPU for each of all processes that take part; that of Kafka and MariaDB is known where
+    /// --infra is given.
     Floors(FloorsArgs),
     /// Rounds of floors and subject in turn on each target; writes the raw results and the document.
     Run(RunArgs),
@@ -113,9 +116,12 @@ pub(crate) struct FloorsArgs {
     /// Only these, separated by commas.
     #[arg(long, value_enum, value_delimiter = ',', conflicts_with = "of")]
     pub(crate) only: Vec<Floor>,
-    /// Operations a second, at intended times.
-    #[arg(long, default_value_t = 100.0, value_parser = rate)]
-    pub(crate) rate: f64,
+    /// Operations a second, at intended times, one after the other [default: 100].
+    #[arg(long, value_parser = rate, conflicts_with = "in_flight")]
+    pub(crate) rate: Option<f64>,
+    /// Operations at the same time, as many as can be done, instead of a rate: their CPU under load.
+    #[arg(long, value_parser = value_parser!(u32).range(1..=256))]
+    pub(crate) in_flight: Option<u32>,
     #[command(flatten)]
     pub(crate) length: Length,
     /// Bytes of a record, a row, a request, a frame.
@@ -193,6 +199,7 @@ mod tests {
     fn contradictory_flags_are_refused() {
         let parsed = Cli::try_parse_from(["gochat-bench", "direct", "--rate", "10", "--in-flight", "2"]);
         assert_eq!(parsed.err().map(|error| error.kind()), Some(clap::error::ErrorKind::ArgumentConflict));
+        assert!(Cli::try_parse_from(["gochat-bench", "floors", "--rate", "10", "--in-flight", "2"]).is_err());
         assert!(Cli::try_parse_from(["gochat-bench", "direct", "--rate", "0"]).is_err());
         assert!(Cli::try_parse_from(["gochat-bench", "direct", "--target", "nowhere"]).is_err());
     }

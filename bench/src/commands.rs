@@ -10,9 +10,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cli::{Cli, Command, DirectArgs, FloorsArgs, IdleArgs, ReportArgs, RunArgs},
     error::usage,
-    floors::{Floor, FloorPlan, floors_of, measure_floor},
+    floors::{Floor, FloorPlan, FloorResult, Pace, floors_of, measure_floor},
     load::{DirectPlan, Drive, IdlePlan, check_descriptors, measure_idle},
-    measure::Summary,
     output::{note, say},
     report::{direct_table, document, floors_table, idle_table},
     run::{RunPlan, RunResult, measure, play},
@@ -81,11 +80,12 @@ async fn floors(args: &FloorsArgs, stop: &CancellationToken) -> anyhow::Result<(
         return Err(usage("the floors are those of `standalone` or `processes`"));
     }
     let chosen = if args.only.is_empty() { floors_of(&args.of, &args.site) } else { args.only.as_slice() };
-    let plan = FloorPlan { rate: args.rate, length: args.length, payload_bytes: args.payload_bytes, seed: args.seed };
-    let mut measured: Vec<(Floor, Summary)> = Vec::new();
+    let pace = args.in_flight.map_or(Pace::Rate(args.rate.unwrap_or(RATE)), Pace::InFlight);
+    let plan = FloorPlan { pace, ..FloorPlan::at_rate(RATE, args.length, args.payload_bytes, args.seed) };
+    let mut measured: Vec<(Floor, FloorResult)> = Vec::new();
     for floor in chosen.iter().take_while(|_| !stop.is_cancelled()) {
         note(floor);
-        measured.push((*floor, measure_floor(*floor, &plan, &args.site, stop).await?.summary()));
+        measured.push((*floor, measure_floor(*floor, &plan, &args.site, stop).await?));
     }
     say(floors_table(&measured));
     write_if_asked(args.out.as_deref(), &measured)

@@ -1,6 +1,6 @@
 //! A gRPC unary call over loopback, to a server that does nothing: the smallest service there is stands for any other.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use proto::user::{
@@ -15,8 +15,7 @@ use tonic::{
     transport::{Endpoint, Server, server::TcpIncoming},
 };
 
-use super::{FloorPlan, timed::timed};
-use crate::measure::Latencies;
+use super::{FloorPlan, FloorResult, parties::Parties, timed::timed};
 
 struct Nothing;
 
@@ -27,20 +26,23 @@ impl UserService for Nothing {
     }
 }
 
-pub(super) async fn measure(plan: &FloorPlan, stop: &CancellationToken) -> anyhow::Result<Latencies> {
+pub(super) async fn measure(plan: &FloorPlan, stop: &CancellationToken) -> anyhow::Result<FloorResult> {
     let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen on loopback")?;
     let address = listener.local_addr()?;
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let mut server = JoinSet::new();
     server.spawn(Server::builder().add_service(UserServiceServer::new(Nothing)).serve_with_incoming(incoming));
     let channel = Endpoint::from_shared(format!("http://{address}"))?.tcp_nodelay(true).connect().await;
-    let mut client = UserServiceClient::new(channel.context("cannot reach the server")?);
+    let client = UserServiceClient::new(channel.context("cannot reach the server")?);
     let name = "x".repeat(plan.payload_bytes as usize);
-    timed(plan, stop, async |_| {
-        let request = GetUsersRequest { user_ids: Vec::new(), names: vec![name.clone()] };
-        let started = Instant::now();
-        client.get_users(request).await.context("the call failed")?;
-        Ok(started.elapsed())
-    })
-    .await
+    let lanes = (0..plan.lanes()).map(|_| {
+        let (mut client, name) = (client.clone(), &name);
+        async move |_: u64| -> anyhow::Result<Duration> {
+            let request = GetUsersRequest { user_ids: Vec::new(), names: vec![name.clone()] };
+            let started = Instant::now();
+            client.get_users(request).await.context("the call failed")?;
+            Ok(started.elapsed())
+        }
+    });
+    timed(plan, &Parties::here(), stop, lanes.collect()).await
 }

@@ -6,11 +6,8 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::{FloorPlan, call, echo, insert, kafka, log};
-use crate::{
-    measure::Latencies,
-    target::{Site, TargetName},
-};
+use super::{FloorPlan, FloorResult, call, echo, insert, kafka, log};
+use crate::target::{Site, TargetName};
 
 /// Rows of a batch.
 const BATCH_ROWS: usize = 100;
@@ -77,12 +74,12 @@ pub(crate) async fn measure_floor(
     plan: &FloorPlan,
     site: &Site,
     stop: &CancellationToken,
-) -> anyhow::Result<Latencies> {
+) -> anyhow::Result<FloorResult> {
     match floor {
-        Floor::KafkaHop => Box::pin(kafka::measure(site.kafka()?, 1, plan, stop)).await,
-        Floor::KafkaTwoHops => Box::pin(kafka::measure(site.kafka()?, 2, plan, stop)).await,
-        Floor::MariadbInsert => Box::pin(insert::into_mariadb(site.mariadb()?, 1, plan, stop)).await,
-        Floor::MariadbBatch => Box::pin(insert::into_mariadb(site.mariadb()?, BATCH_ROWS, plan, stop)).await,
+        Floor::KafkaHop => Box::pin(kafka::measure(site, 1, plan, stop)).await,
+        Floor::KafkaTwoHops => Box::pin(kafka::measure(site, 2, plan, stop)).await,
+        Floor::MariadbInsert => Box::pin(insert::into_mariadb(site, 1, plan, stop)).await,
+        Floor::MariadbBatch => Box::pin(insert::into_mariadb(site, BATCH_ROWS, plan, stop)).await,
         Floor::Call => Box::pin(call::measure(plan, stop)).await,
         Floor::Echo => Box::pin(echo::measure(plan, stop)).await,
         Floor::LogHop => Box::pin(log::measure(site, 1, plan, stop)).await,

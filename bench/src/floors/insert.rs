@@ -1,17 +1,14 @@
 //! Durable inserts, over the pool and with the settings that GoChat itself uses.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use im_infra::database::{Database, DatabaseOptions};
 use sea_orm::{ConnectionTrait as _, Statement, Value};
 use tokio_util::sync::CancellationToken;
 
-use super::{FloorPlan, timed::timed};
-use crate::{
-    measure::Latencies,
-    target::{OwnDatabase, Site},
-};
+use super::{FloorPlan, FloorResult, parties::Parties, timed::timed};
+use crate::target::{OwnDatabase, Site};
 
 /// As an entry: its key, its command under a unique key, its bytes.
 const TABLE: &str = "create table floors (conversation_id varchar(64) not null, seq bigint not null, \
@@ -21,15 +18,16 @@ const CONVERSATION: &str = "d:1:2";
 
 /// Into a database of its own on a server.
 pub(super) async fn into_mariadb(
-    server_url: &str,
+    site: &Site,
     rows: usize,
     plan: &FloorPlan,
     stop: &CancellationToken,
-) -> anyhow::Result<Latencies> {
-    let own = OwnDatabase::create(server_url).await?;
-    let measured = measure(&own.url, rows, plan, stop).await;
+) -> anyhow::Result<FloorResult> {
+    let parties = Parties::with_server(site, "MariaDB")?;
+    let own = OwnDatabase::create(site.mariadb()?).await?;
+    let measured = measure(&own.url, rows, plan, &parties, stop).await;
     let removed = own.remove().await;
-    measured.and_then(|latencies| removed.map(|()| latencies))
+    measured.and_then(|found| removed.map(|()| found))
 }
 
 /// Into a new file.
@@ -38,13 +36,19 @@ pub(super) async fn into_sqlite(
     rows: usize,
     plan: &FloorPlan,
     stop: &CancellationToken,
-) -> anyhow::Result<Latencies> {
+) -> anyhow::Result<FloorResult> {
     let folder = site.own_folder()?;
     let url = format!("sqlite://{}/floor.db?mode=rwc", folder.path().display());
-    measure(&url, rows, plan, stop).await
+    measure(&url, rows, plan, &Parties::here(), stop).await
 }
 
-async fn measure(url: &str, rows: usize, plan: &FloorPlan, stop: &CancellationToken) -> anyhow::Result<Latencies> {
+async fn measure(
+    url: &str,
+    rows: usize,
+    plan: &FloorPlan,
+    parties: &Parties,
+    stop: &CancellationToken,
+) -> anyhow::Result<FloorResult> {
     let database = Database::connect(&DatabaseOptions::new(url)).await.context("cannot use the database")?;
     let durability = database.durability().await?;
     ensure!(durability.is_durable(), "the database does not commit durably: {:?}", durability.settings);
@@ -54,15 +58,18 @@ async fn measure(url: &str, rows: usize, plan: &FloorPlan, stop: &CancellationTo
     }
     let places = vec!["(?, ?, ?, ?, ?)"; rows].join(", ");
     let sql = format!("insert into floors (conversation_id, seq, sender_id, command_id, body) values {places}");
-    let measured = timed(plan, stop, async |number| {
-        let first = number * rows as u64;
-        let values = (first..first + rows as u64).flat_map(|seq| row(plan, seq));
-        let statement = Statement::from_sql_and_values(writer.get_database_backend(), sql.as_str(), values);
-        let started = Instant::now();
-        writer.execute_raw(statement).await.context("the insert failed")?;
-        Ok(started.elapsed())
-    })
-    .await;
+    let lanes = (0..plan.lanes()).map(|_| {
+        let sql = &sql;
+        async move |number: u64| -> anyhow::Result<Duration> {
+            let first = number * rows as u64;
+            let values = (first..first + rows as u64).flat_map(|seq| row(plan, seq));
+            let statement = Statement::from_sql_and_values(writer.get_database_backend(), sql.as_str(), values);
+            let started = Instant::now();
+            writer.execute_raw(statement).await.context("the insert failed")?;
+            Ok(started.elapsed())
+        }
+    });
+    let measured = timed(plan, parties, stop, lanes.collect()).await;
     // The file, or the database, is removed next.
     writer.close_by_ref().await?;
     database.reader().close_by_ref().await?;

@@ -1,6 +1,9 @@
 //! Append to read through the embedded log.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
@@ -8,13 +11,18 @@ use im_infra::mq::{Broker as _, EmbeddedLog, EmbeddedLogOptions, NewRecord, Read
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{FloorPlan, plan::number_of, timed::timed};
-use crate::{measure::Latencies, target::Site};
+use super::{
+    FloorPlan, FloorResult,
+    parties::Parties,
+    plan::{lane, number_of},
+    timed::timed,
+};
+use crate::target::Site;
 
 /// The way of a record: in through the first, out through the second.
 const WAY: [Topic; 2] = [Topic::Upstream, Topic::Downstream];
 const BATCH_MAX: usize = 256;
-/// Operations are done one at a time.
+/// A lane has one operation at a time.
 const ARRIVALS_MAX: usize = 16;
 
 /// Over one hop or two, `hops` at most the length of [`WAY`].
@@ -23,10 +31,10 @@ pub(super) async fn measure(
     hops: usize,
     plan: &FloorPlan,
     stop: &CancellationToken,
-) -> anyhow::Result<Latencies> {
+) -> anyhow::Result<FloorResult> {
     let folder = site.own_folder()?;
     let log = Arc::new(EmbeddedLog::open(folder.path(), &EmbeddedLogOptions::default())?);
-    let (arrived, mut arrivals) = mpsc::channel(ARRIVALS_MAX);
+    let (arrived, arrivals): (Vec<_>, Vec<_>) = (0..plan.lanes()).map(|_| mpsc::channel(ARRIVALS_MAX)).unzip();
     let mut readers = JoinSet::new();
     let way = &WAY[..hops];
     for (hop, topic) in way.iter().enumerate() {
@@ -34,16 +42,19 @@ pub(super) async fn measure(
         let next = way.get(hop + 1).map(|topic| (log.clone(), *topic));
         readers.spawn(relay(reader, next, arrived.clone()));
     }
-    // Only the readers hold it: if they end, so does the waiting.
+    // Only the readers hold them: if they end, so does the waiting.
     drop(arrived);
-    let measured = timed(plan, stop, async |number| {
-        let started = Instant::now();
-        produce(&log, WAY[0], plan.payload(number).into()).await?;
-        let (found, at): (u64, Instant) = arrivals.recv().await.context("the reader has ended")?;
-        ensure!(found == number, "record {found} came instead of {number}");
-        Ok(at.duration_since(started))
-    })
-    .await;
+    let lanes = arrivals.into_iter().map(|mut arrivals| {
+        let log = &log;
+        async move |number: u64| -> anyhow::Result<Duration> {
+            let started = Instant::now();
+            produce(log, WAY[0], plan.payload(number).into()).await?;
+            let (found, at): (u64, Instant) = arrivals.recv().await.context("the reader has ended")?;
+            ensure!(found == number, "record {found} came instead of {number}");
+            Ok(at.duration_since(started))
+        }
+    });
+    let measured = timed(plan, &Parties::here(), stop, lanes.collect()).await;
     // They hold the log, and its folder is removed next.
     readers.shutdown().await;
     measured
@@ -54,18 +65,21 @@ async fn produce(log: &EmbeddedLog, topic: Topic, payload: Bytes) -> anyhow::Res
     Ok(log.produce(topic, vec![Routed { partition: 0, record }], Room::Internal).await?)
 }
 
-/// Takes records on to the next topic, or tells when they arrived.
+/// Takes records on to the next topic, or tells their lanes when they arrived.
 async fn relay(
     mut reader: Box<dyn Reader>,
     next: Option<(Arc<EmbeddedLog>, Topic)>,
-    arrived: mpsc::Sender<(u64, Instant)>,
+    arrived: Vec<mpsc::Sender<(u64, Instant)>>,
 ) -> anyhow::Result<()> {
     loop {
         for record in reader.next(BATCH_MAX).await? {
             let at = Instant::now();
             match &next {
                 Some((log, topic)) => produce(log, *topic, record.payload).await?,
-                None => arrived.send((number_of(&record.payload).context("a record without a number")?, at)).await?,
+                None => {
+                    let number = number_of(&record.payload).context("a record without a number")?;
+                    lane(&arrived, number).send((number, at)).await?;
+                }
             }
         }
     }

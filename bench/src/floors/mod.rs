@@ -1,5 +1,6 @@
 //! Floors: what the parts alone can do on this machine, with the same bytes, settings and pace as the whole. Each operation
-//! is timed from its own start, one after the other: the subject is charged for its queues, a floor has none.
+//! is timed from its own start: the subject is charged for its queues, a floor has none. Its CPU is that of all processes that
+//! take part, without the load's.
 
 mod call;
 mod echo;
@@ -7,8 +8,11 @@ mod floor;
 mod insert;
 mod kafka;
 mod log;
+mod parties;
 mod plan;
+mod result;
 mod timed;
 
 pub(crate) use floor::{Floor, floors_of, measure_floor};
-pub(crate) use plan::FloorPlan;
+pub(crate) use plan::{FloorPlan, Pace};
+pub(crate) use result::FloorResult;

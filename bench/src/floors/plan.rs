@@ -2,17 +2,45 @@
 
 use crate::measure::Length;
 
+/// Connections of the floors that have many, unless something else is asked for.
+pub(crate) const SOCKETS: u32 = 5_000;
+
+/// When an operation begins.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Pace {
+    /// So many a second at intended times, one after the other: how long an operation takes. Its CPU has all that waking up
+    /// costs.
+    Rate(f64),
+    /// So many unanswered, each as soon as the one before it is done: the CPU of an operation under load, which is what a
+    /// closed loop compares with.
+    InFlight(u32),
+}
+
 /// How they are measured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FloorPlan {
-    /// Operations a second.
-    pub(crate) rate: f64,
+    pub(crate) pace: Pace,
     pub(crate) length: Length,
     pub(crate) payload_bytes: u32,
+    /// Connections of the floors that have many.
+    pub(crate) sockets: u32,
     pub(crate) seed: u64,
 }
 
 impl FloorPlan {
+    /// So many operations a second.
+    pub(crate) const fn at_rate(rate: f64, length: Length, payload_bytes: u32, seed: u64) -> Self {
+        Self { pace: Pace::Rate(rate), length, payload_bytes, sockets: SOCKETS, seed }
+    }
+
+    /// How many operations there are at the same time.
+    pub(super) const fn lanes(&self) -> u32 {
+        match self.pace {
+            Pace::Rate(_) => 1,
+            Pace::InFlight(lanes) => lanes,
+        }
+    }
+
     /// The bytes of an operation, which begin with its number.
     pub(super) fn payload(&self, number: u64) -> Vec<u8> {
         let mut bytes = vec![b'x'; self.payload_bytes as usize];
@@ -28,16 +56,21 @@ pub(super) fn number_of(payload: &[u8]) -> Option<u64> {
     payload.first_chunk().map(|head| u64::from_be_bytes(*head))
 }
 
+/// Whose an operation is.
+pub(super) fn lane<T>(lanes: &[T], number: u64) -> &T {
+    &lanes[(number % lanes.len() as u64) as usize]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_payload_has_its_size_and_tells_its_number() {
-        let length = Length { seconds: 1, warm_up_seconds: 0 };
-        let plan = FloorPlan { rate: 1.0, length, payload_bytes: 200, seed: 1 };
+        let plan = FloorPlan::at_rate(1.0, Length { seconds: 1, warm_up_seconds: 0 }, 200, 1);
         assert_eq!(plan.payload(70_000).len(), 200);
         assert_eq!(number_of(&plan.payload(70_000)), Some(70_000));
         assert_eq!(number_of(b"short"), None);
+        assert_eq!([0, 1, 2, 3, 7].map(|number| *lane(&["a", "b", "c"], number)), ["a", "b", "c", "a", "b"]);
     }
 }

@@ -1,13 +1,12 @@
 //! CPU seconds of processes, from /proc.
 
-use std::{fs, time::Instant};
+use std::fs;
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
-use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
-use super::Window;
+use super::{Window, wait_until};
 use crate::target::Process;
 
 /// Linux tells process times in hundredths of a second, whatever its own tick (proc(5), USER_HZ).
@@ -26,15 +25,9 @@ pub(crate) async fn cpu_over(
     processes: &[Process],
     stop: &CancellationToken,
 ) -> anyhow::Result<Vec<CpuUse>> {
-    let until = async |end: Instant| {
-        tokio::select! {
-            () = sleep_until(end.into()) => {}
-            () = stop.cancelled() => {}
-        }
-    };
-    until(window.from).await;
+    wait_until(window.from, stop).await;
     let before = read(processes)?;
-    until(window.to).await;
+    wait_until(window.to, stop).await;
     let after = read(processes)?;
     let used = processes.iter().zip(before.iter().zip(after));
     Ok(used

@@ -6,6 +6,7 @@ mod cpu;
 mod histogram;
 mod machine;
 mod memory;
+mod threads;
 mod window;
 
 pub(crate) use bootstrap::{Interval, interval};
@@ -14,4 +15,5 @@ pub(crate) use cpu::{CpuUse, cpu_over};
 pub(crate) use histogram::{Latencies, Plateau, Summary};
 pub(crate) use machine::Machine;
 pub(crate) use memory::{private_dirty_bytes, slope};
-pub(crate) use window::{Length, Window};
+pub(crate) use threads::ThreadTimes;
+pub(crate) use window::{Length, Window, wait_until};

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, value_parser};
 use serde::{Deserialize, Serialize};
+use tokio::time::sleep_until;
+use tokio_util::sync::CancellationToken;
 
 /// How long something is measured.
 #[derive(Args, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,5 +37,13 @@ impl Window {
     /// Whether what happened then counts.
     pub(crate) fn holds(&self, at: Instant) -> bool {
         self.from <= at && at < self.to
+    }
+}
+
+/// Until then, or until the stop.
+pub(crate) async fn wait_until(at: Instant, stop: &CancellationToken) {
+    tokio::select! {
+        () = sleep_until(at.into()) => {}
+        () = stop.cancelled() => {}
     }
 }

@@ -71,7 +71,7 @@ fn is_quiet_closed(result: &RunResult, round: &Round) -> bool {
 
 /// Microseconds: the sum of the p50s of those floors that were measured.
 fn sum(times: &FloorTimes, of: &[Floor]) -> f64 {
-    of.iter().filter_map(|floor| times.get(floor)).map(|summary| summary.p50_us as f64).sum()
+    of.iter().filter_map(|floor| times.get(floor)).map(|found| found.times.p50_us as f64).sum()
 }
 
 fn mean(values: [f64; 2]) -> f64 {
@@ -191,7 +191,10 @@ pub(super) const ALL_CPU: &str = "CPU a message, all of these";
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::measure::{Calibration, Machine, Quiet, Summary};
+    use crate::{
+        floors::FloorResult,
+        measure::{Calibration, Machine, Quiet, Summary},
+    };
 
     pub(in crate::report) const CALM: Calibration =
         Calibration { spin_us: 1_000.0, fdatasync_us: 200.0, append_us: None };
@@ -201,7 +204,7 @@ pub(super) mod tests {
         let summary = |p50_us| Summary { count: 10, p50_us, ..Summary::default() };
         let floors: FloorTimes = [Floor::LogHop, Floor::LogTwoHops, Floor::SqliteInsert, Floor::Echo]
             .into_iter()
-            .map(|floor| (floor, summary(1_000)))
+            .map(|floor| (floor, FloorResult { times: summary(1_000), ..FloorResult::default() }))
             .collect();
         let load = serde_json::json!({
             "load": {

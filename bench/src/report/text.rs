@@ -1,7 +1,7 @@
 //! Tables for a terminal.
 
 use crate::{
-    floors::Floor,
+    floors::{Floor, FloorResult},
     load::IdleResult,
     measure::{Plateau, Summary},
     run::LoadResult,
@@ -40,10 +40,14 @@ pub(crate) fn direct_table(result: &LoadResult) -> String {
     lines.join("\n")
 }
 
-/// What the floors took.
-pub(crate) fn floors_table(floors: &[(Floor, Summary)]) -> String {
-    let rows = floors.iter().map(|(floor, summary)| line(&floor.to_string(), summary));
-    std::iter::once(heading()).chain(rows).collect::<Vec<_>>().join("\n")
+/// What the floors took; CPU for each operation, and "-" where a server's is not known.
+pub(crate) fn floors_table(floors: &[(Floor, FloorResult)]) -> String {
+    let rows = floors.iter().map(|(floor, found)| {
+        let cpu = found.cpu_us.map_or_else(|| "-".to_owned(), |us| format!("{us:.1}"));
+        format!("{}{cpu:>11}", line(&floor.to_string(), &found.times))
+    });
+    let head = format!("{}{:>11}", heading(), "CPU us");
+    std::iter::once(head).chain(rows).collect::<Vec<_>>().join("\n")
 }
 
 /// What idle connections took.
@@ -82,9 +86,11 @@ mod tests {
     fn columns_stand_under_their_heads() {
         let summary =
             Summary { count: 9, p50_us: 1_234, p90_us: 2_000, p99_us: 3_000, p999_us: 4_000, max_us: 60_000_000 };
-        let text = floors_table(&[(Floor::Echo, summary)]);
+        let known = FloorResult { times: summary, cpu_us: Some(41.52), ..FloorResult::default() };
+        let text = floors_table(&[(Floor::Echo, known), (Floor::KafkaHop, FloorResult { cpu_us: None, ..known })]);
         let lengths: Vec<usize> = text.lines().map(str::len).collect();
-        assert_eq!(lengths[0], lengths[1], "{text}");
+        assert!(lengths.windows(2).all(|pair| pair[0] == pair[1]), "{text}");
+        assert!(text.contains("41.5\n") && text.ends_with("          -"), "{text}");
         assert!(text.contains("1.234") && text.contains("60000.000") && text.contains("WebSocket echo"), "{text}");
     }
 }

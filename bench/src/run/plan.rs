@@ -45,7 +45,7 @@ impl RunPlan {
     }
 
     pub(super) fn floor(&self, round: u64, part: u64) -> FloorPlan {
-        FloorPlan { rate: RATE, length: self.floor, payload_bytes: PAYLOAD_BYTES, seed: self.seed(round, part) }
+        FloorPlan::at_rate(RATE, self.floor, PAYLOAD_BYTES, self.seed(round, part))
     }
 
     pub(super) fn subject(&self, round: u64, part: u64) -> DirectPlan {

@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::LoadResult;
 use crate::{
-    floors::Floor,
+    floors::{Floor, FloorResult},
     load::IdleResult,
-    measure::{Calibration, Machine, Plateau, Quiet, Summary},
+    measure::{Calibration, Machine, Plateau, Quiet},
 };
 
-/// Latencies of each floor.
-pub(crate) type FloorTimes = BTreeMap<Floor, Summary>;
+/// What each floor took.
+pub(crate) type FloorTimes = BTreeMap<Floor, FloorResult>;
 
 /// Everything that the document says of a target.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -108,8 +108,8 @@ impl Rounds<'_> {
     async fn floors(&self, number: u64, part: u64) -> anyhow::Result<FloorTimes> {
         let mut times = FloorTimes::new();
         for floor in floors_of(self.target, self.site) {
-            let latencies = measure_floor(*floor, &self.plan.floor(number, part), self.site, self.stop).await?;
-            times.insert(*floor, latencies.summary());
+            let found = measure_floor(*floor, &self.plan.floor(number, part), self.site, self.stop).await?;
+            times.insert(*floor, found);
         }
         Ok(times)
     }

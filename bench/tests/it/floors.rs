@@ -8,32 +8,68 @@ use tokio::{
 
 use super::bench::{command, run};
 
-/// Each of these floors has as many operations as its window has slots, and all of them took time.
-async fn measure(floors: &str) {
+const ANYWHERE: &str = "echo,call,sqlite-insert,sqlite-batch,log-hop,log-two-hops";
+const OF_PROCESSES: &str = "kafka-hop,kafka-two-hops,mariadb-insert,mariadb-batch";
+
+/// What these floors took in a second, by name.
+async fn measure(floors: &str, more: &[&str]) -> Vec<(String, Value)> {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("floors.json");
-    let mut bench = command(&["floors", "--only", floors, "--rate", "40", "--seconds", "1", "--warm-up-seconds", "0"]);
-    let said = run(bench.arg("--folder").arg(folder.path()).arg("--out").arg(&out)).await;
+    let mut bench = command(&["floors", "--only", floors, "--seconds", "1", "--warm-up-seconds", "0"]);
+    let said = run(bench.args(more).arg("--folder").arg(folder.path()).arg("--out").arg(&out)).await;
     assert_eq!(said.code, Some(0), "{}", said.errors);
     let measured: Vec<(String, Value)> = serde_json::from_str(&std::fs::read_to_string(out).unwrap()).unwrap();
     let names: Vec<String> = measured.iter().map(|(name, _)| name.replace('_', "-")).collect();
     assert_eq!(names.join(","), floors);
-    for (name, summary) in &measured {
-        assert_eq!(summary["count"], 40, "{name}: {summary}");
-        assert!(summary["p50_us"].as_u64().unwrap() > 0, "{name}: {summary}");
-    }
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["floors.json"], "data of the run is removed");
+    measured
+}
+
+/// Each has as many operations as its window has slots, and all of them took time.
+fn are_paced(measured: &[(String, Value)]) {
+    for (name, found) in measured {
+        assert_eq!(found["count"], 40, "{name}: {found}");
+        assert!(found["p50_us"].as_u64().unwrap() > 0, "{name}: {found}");
+    }
 }
 
 #[tokio::test]
 async fn those_that_need_nothing_run_anywhere() {
-    measure("echo,call,sqlite-insert,sqlite-batch,log-hop,log-two-hops").await;
+    let measured = measure(ANYWHERE, &["--rate", "40"]).await;
+    are_paced(&measured);
+    for (name, found) in &measured {
+        let cpu_us = found["cpu_us"].as_f64().unwrap();
+        // All of them together cannot use more than every core of the second.
+        assert!(cpu_us > 1.0 && cpu_us * 40.0 < 64e6, "{name}: {found}");
+    }
 }
 
 #[tokio::test]
 async fn those_of_processes_run_on_kafka_and_mariadb() {
-    measure("kafka-hop,kafka-two-hops,mariadb-insert,mariadb-batch").await;
+    let infra = tempfile::tempdir().unwrap();
+    let folder = infra.path().to_str().unwrap();
+    let nobody = measure(OF_PROCESSES, &["--rate", "40", "--infra", folder]).await;
+    are_paced(&nobody);
+    for (name, found) in &nobody {
+        assert!(found["cpu_us"].is_null(), "half a figure is none, {name}: {found}");
+    }
+    // Any process that runs will do: whose times are read is what the folder says.
+    for server in ["kafka1", "mariadb"] {
+        std::fs::write(infra.path().join(format!("{server}.pid")), std::process::id().to_string()).unwrap();
+    }
+    for (name, found) in measure("kafka-hop,mariadb-insert", &["--rate", "40", "--infra", folder]).await {
+        assert!(found["cpu_us"].as_f64().unwrap() > 1.0, "{name}: {found}");
+    }
+}
+
+#[tokio::test]
+async fn in_flight_operations_are_done_as_fast_as_they_go() {
+    let floors = format!("{ANYWHERE},{OF_PROCESSES}");
+    for (name, found) in measure(&floors, &["--in-flight", "4"]).await {
+        // Four lanes at the same time: one of each at least.
+        assert!(found["count"].as_u64().unwrap() >= 4, "{name}: {found}");
+    }
 }
 
 #[tokio::test]
