@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, value_parser};
 
 use crate::{
     error::Usage,
-    floors::Floor,
+    floors::{Floor, Role, SOCKETS},
     measure::Length,
     target::{Site, TargetName},
 };
@@ -22,6 +22,7 @@ Examples:
   gochat-bench direct --target http://127.0.0.1:8080    load a gateway that runs
   gochat-bench idle --connections 10000                 what a connection that says nothing costs
   gochat-bench floors --of standalone                   what the parts alone can do here
+  gochat-bench floors --only write-loop,handshake       what many bare connections cost
   gochat-bench run --quick                              all of it, and docs/performance.md
 
 `processes` needs Kafka, etcd, Redis and MariaDB: `scripts/infra up DIR && . DIR/env` starts them and says where they are.
@@ -50,12 +51,17 @@ pub(crate) enum Command {
     /// What the parts can do alone: a Kafka hop, a durable insert, a call, an echo.
     ///
     /// Times of an operation, and CPU for each of all processes that take part; that of Kafka and MariaDB is known where
-    /// --infra is given.
+    /// --infra is given. Floors with many connections are measured where --only names them: a write loop goes through all
+    /// sockets again and again and tells the writer's CPU for each recipient, an idle connection tells the server's memory,
+    /// handshakes are done once, 64 or --in-flight at the same time.
     Floors(FloorsArgs),
     /// Rounds of floors and subject in turn on each target; writes the raw results and the document.
     Run(RunArgs),
     /// Writes the document again from raw results.
     Report(ReportArgs),
+    /// The server of a floor with many connections, which `floors` starts.
+    #[command(hide = true)]
+    FloorServer(FloorServerArgs),
 }
 
 /// `direct`.
@@ -124,6 +130,9 @@ pub(crate) struct FloorsArgs {
     pub(crate) in_flight: Option<u32>,
     #[command(flatten)]
     pub(crate) length: Length,
+    /// Connections of the floors that have many: write-loop, coalesced-write-loop, idle-connection, handshake.
+    #[arg(long, default_value_t = SOCKETS, value_parser = value_parser!(u32).range(100..=25_000))]
+    pub(crate) sockets: u32,
     /// Bytes of a record, a row, a request, a frame.
     #[arg(long, default_value_t = 200, value_parser = value_parser!(u32).range(16..=16_000))]
     pub(crate) payload_bytes: u32,
@@ -135,6 +144,17 @@ pub(crate) struct FloorsArgs {
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) site: Site,
+}
+
+/// `floor-server`.
+#[derive(Args)]
+pub(crate) struct FloorServerArgs {
+    /// What it does with connections.
+    #[arg(value_enum)]
+    pub(crate) role: Role,
+    /// Bytes of a frame.
+    #[arg(long)]
+    pub(crate) payload_bytes: u32,
 }
 
 /// `run`.

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cli::{Cli, Command, DirectArgs, FloorsArgs, IdleArgs, ReportArgs, RunArgs},
     error::usage,
-    floors::{Floor, FloorPlan, FloorResult, Pace, floors_of, measure_floor},
-    load::{DirectPlan, Drive, IdlePlan, check_descriptors, measure_idle},
+    floors::{Floor, FloorPlan, FloorResult, Pace, floors_of, measure_floor, serve},
+    load::{DirectPlan, Drive, IdlePlan, check_descriptors, check_descriptors_of, measure_idle},
     output::{note, say},
     report::{direct_table, document, floors_table, idle_table},
     run::{RunPlan, RunResult, measure, play},
@@ -32,6 +32,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Floors(args) => Box::pin(floors(&args, &stop)).await,
         Command::Run(args) => Box::pin(run_all(&args, &stop)).await,
         Command::Report(args) => report(&args),
+        Command::FloorServer(args) => Box::pin(serve(args.role, args.payload_bytes, &stop)).await,
     }
 }
 
@@ -81,7 +82,12 @@ async fn floors(args: &FloorsArgs, stop: &CancellationToken) -> anyhow::Result<(
     }
     let chosen = if args.only.is_empty() { floors_of(&args.of, &args.site) } else { args.only.as_slice() };
     let pace = args.in_flight.map_or(Pace::Rate(args.rate.unwrap_or(RATE)), Pace::InFlight);
-    let plan = FloorPlan { pace, ..FloorPlan::at_rate(RATE, args.length, args.payload_bytes, args.seed) };
+    let sockets = args.sockets;
+    let plan = FloorPlan { pace, sockets, ..FloorPlan::at_rate(RATE, args.length, args.payload_bytes, args.seed) };
+    if chosen.iter().any(|floor| floor.has_sockets()) {
+        // Said before anything is measured.
+        check_descriptors_of("--sockets", sockets, std::process::id())?;
+    }
     let mut measured: Vec<(Floor, FloorResult)> = Vec::new();
     for floor in chosen.iter().take_while(|_| !stop.is_cancelled()) {
         note(floor);

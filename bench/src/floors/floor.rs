@@ -6,11 +6,14 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::{FloorPlan, FloorResult, call, echo, insert, kafka, log};
+use super::{FloorPlan, FloorResult, call, echo, insert, kafka, log, sockets};
 use crate::target::{Site, TargetName};
 
 /// Rows of a batch.
 const BATCH_ROWS: usize = 100;
+
+/// Frames of a burst.
+const BURST_FRAMES: u32 = 16;
 
 /// What a part can do alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
@@ -36,6 +39,21 @@ pub(crate) enum Floor {
     SqliteInsert,
     /// One durable insert of 100 rows into SQLite.
     SqliteBatch,
+    /// One frame to each of many sockets.
+    WriteLoop,
+    /// Sixteen frames to each of many sockets, those of a socket in one write.
+    CoalescedWriteLoop,
+    /// Memory of bare connections that say nothing.
+    IdleConnection,
+    /// Many bare handshakes, a bounded number at the same time.
+    Handshake,
+}
+
+impl Floor {
+    /// Whether it has many connections.
+    pub(crate) const fn has_sockets(self) -> bool {
+        matches!(self, Self::WriteLoop | Self::CoalescedWriteLoop | Self::IdleConnection | Self::Handshake)
+    }
 }
 
 impl fmt::Display for Floor {
@@ -51,11 +69,15 @@ impl fmt::Display for Floor {
             Self::LogTwoHops => "embedded log, two hops",
             Self::SqliteInsert => "SQLite, one row",
             Self::SqliteBatch => "SQLite, 100 rows",
+            Self::WriteLoop => "write loop",
+            Self::CoalescedWriteLoop => "write loop, 16 at once",
+            Self::IdleConnection => "idle connection",
+            Self::Handshake => "handshake",
         })
     }
 }
 
-/// The floors beneath a target. One that only has an address stands on whatever infrastructure is named, else on none.
+/// The floors beneath a target's messages, each an operation by itself. One that only has an address stands on whatever infrastructure is named, else on none.
 pub(crate) fn floors_of(target: &TargetName, site: &Site) -> &'static [Floor] {
     const OF_PROCESSES: [Floor; 6] =
         [Floor::KafkaHop, Floor::KafkaTwoHops, Floor::MariadbInsert, Floor::MariadbBatch, Floor::Call, Floor::Echo];
@@ -86,5 +108,9 @@ pub(crate) async fn measure_floor(
         Floor::LogTwoHops => Box::pin(log::measure(site, 2, plan, stop)).await,
         Floor::SqliteInsert => Box::pin(insert::into_sqlite(site, 1, plan, stop)).await,
         Floor::SqliteBatch => Box::pin(insert::into_sqlite(site, BATCH_ROWS, plan, stop)).await,
+        Floor::WriteLoop => Box::pin(sockets::write_loop(1, plan, stop)).await,
+        Floor::CoalescedWriteLoop => Box::pin(sockets::write_loop(BURST_FRAMES, plan, stop)).await,
+        Floor::IdleConnection => Box::pin(sockets::idle_connections(plan, stop)).await,
+        Floor::Handshake => Box::pin(sockets::handshakes(plan, stop)).await,
     }
 }

@@ -11,8 +11,10 @@ mod log;
 mod parties;
 mod plan;
 mod result;
+mod sockets;
 mod timed;
 
 pub(crate) use floor::{Floor, floors_of, measure_floor};
-pub(crate) use plan::{FloorPlan, Pace};
+pub(crate) use plan::{FloorPlan, Pace, SOCKETS};
 pub(crate) use result::FloorResult;
+pub(crate) use sockets::{Role, serve};

@@ -12,5 +12,5 @@ mod verdict;
 pub(crate) use client::connect;
 pub(crate) use direct::{Direct, DirectPlan, DirectResult, Drive, Played};
 pub(crate) use idle::{IdlePlan, IdleResult, measure_idle};
-pub(crate) use limits::check_descriptors;
+pub(crate) use limits::{check_descriptors, check_descriptors_of};
 pub(crate) use pace::{Pacer, Schedule};

@@ -40,14 +40,19 @@ pub(crate) fn direct_table(result: &LoadResult) -> String {
     lines.join("\n")
 }
 
-/// What the floors took; CPU for each operation, and "-" where a server's is not known.
+/// What the floors took; CPU for each operation or recipient, and "-" where a server's is not known.
 pub(crate) fn floors_table(floors: &[(Floor, FloorResult)]) -> String {
-    let rows = floors.iter().map(|(floor, found)| {
+    let timed = floors.iter().filter(|(_, found)| found.connection_bytes.is_none());
+    let rows = timed.map(|(floor, found)| {
         let cpu = found.cpu_us.map_or_else(|| "-".to_owned(), |us| format!("{us:.1}"));
         format!("{}{cpu:>11}", line(&floor.to_string(), &found.times))
     });
     let head = format!("{}{:>11}", heading(), "CPU us");
-    std::iter::once(head).chain(rows).collect::<Vec<_>>().join("\n")
+    let more = floors.iter().filter_map(|(floor, found)| {
+        let memory = found.connection_bytes.map(|bytes| format!("{floor}: {bytes:.0} bytes of the server for each"));
+        memory.or_else(|| found.all_ms.map(|ms| format!("{floor}: all {} in {ms:.0} ms", found.times.count)))
+    });
+    std::iter::once(head).chain(rows).chain(more).collect::<Vec<_>>().join("\n")
 }
 
 /// What idle connections took.
@@ -91,6 +96,15 @@ mod tests {
         let lengths: Vec<usize> = text.lines().map(str::len).collect();
         assert!(lengths.windows(2).all(|pair| pair[0] == pair[1]), "{text}");
         assert!(text.contains("41.5\n") && text.ends_with("          -"), "{text}");
+        let idle = FloorResult { connection_bytes: Some(2_775.2), ..FloorResult::default() };
+        let shaken = FloorResult { all_ms: Some(812.0), ..known };
+        let more = floors_table(&[(Floor::IdleConnection, idle), (Floor::Handshake, shaken)]);
+        let last: Vec<&str> = more.lines().skip(2).collect();
+        assert_eq!(
+            last,
+            ["idle connection: 2775 bytes of the server for each", "handshake: all 9 in 812 ms"],
+            "{more}"
+        );
         assert!(text.contains("1.234") && text.contains("60000.000") && text.contains("WebSocket echo"), "{text}");
     }
 }

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader},
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
     process::Command,
 };
 
@@ -69,6 +70,72 @@ async fn in_flight_operations_are_done_as_fast_as_they_go() {
     for (name, found) in measure(&floors, &["--in-flight", "4"]).await {
         // Four lanes at the same time: one of each at least.
         assert!(found["count"].as_u64().unwrap() >= 4, "{name}: {found}");
+    }
+}
+
+#[tokio::test]
+async fn a_write_loop_tells_the_writer_s_cpu_for_each_recipient() {
+    let measured = measure("write-loop,coalesced-write-loop", &["--sockets", "100"]).await;
+    for (name, found) in &measured {
+        assert!(found["count"].as_u64().unwrap() > 0 && found["p50_us"].as_u64().unwrap() > 0, "{name}: {found}");
+        assert!(found["cpu_us"].as_f64().unwrap() > 0.1, "a write call takes longer, {name}: {found}");
+    }
+}
+
+#[tokio::test]
+async fn idle_connections_tell_the_server_s_memory() {
+    let measured = measure("idle-connection", &["--sockets", "500"]).await;
+    let bytes = measured[0].1["connection_bytes"].as_f64().unwrap();
+    // A read buffer of 2 KiB that was written to at the handshake is the least; with the defaults it would be 128 KiB.
+    assert!((500.0..40_000.0).contains(&bytes), "{measured:?}");
+}
+
+#[tokio::test]
+async fn handshakes_are_all_done_and_timed() {
+    let measured = measure("handshake", &["--sockets", "300", "--in-flight", "16"]).await;
+    let found = &measured[0].1;
+    assert_eq!(found["count"], 300, "{found}");
+    let (all_ms, max_us) = (found["all_ms"].as_f64().unwrap(), found["max_us"].as_f64().unwrap());
+    // A histogram of three digits may round a thousandth up.
+    assert!(all_ms * 1_000.0 >= max_us * 0.99 && max_us > 0.0, "{found}");
+    assert!(found["cpu_us"].as_f64().unwrap() > 1.0, "{found}");
+}
+
+#[tokio::test]
+async fn wrong_requests_are_told_before_anything_is_measured() {
+    let bench = env!("CARGO_BIN_EXE_gochat-bench");
+    let mut few = Command::new("bash");
+    few.args(["-c", "ulimit -n 300 && exec \"$0\" floors --only echo,write-loop --sockets 5000", bench]);
+    let said = run(&mut few).await;
+    assert_eq!(said.code, Some(2), "{}", said.errors);
+    assert!(said.errors.contains("5200") && said.errors.contains("--sockets 100"), "{}", said.errors);
+    assert!(!said.errors.contains("WebSocket echo"), "nothing had begun: {}", said.errors);
+    let cases: [(&[&str], &str); 4] = [
+        (&["--only", "handshake", "--sockets", "5"], "100..=25000"),
+        (&["--only", "teleport"], "coalesced-write-loop"),
+        (&["--only", "echo", "--rate", "10", "--in-flight", "2"], "cannot be used with"),
+        (&["--only", "echo", "--in-flight", "0"], "1..=256"),
+    ];
+    for (arguments, part) in cases {
+        let said = run(command(&["floors"]).args(arguments)).await;
+        assert_eq!(said.code, Some(2), "{arguments:?}: {}", said.errors);
+        assert!(said.errors.contains(part), "{arguments:?}: {}", said.errors);
+    }
+}
+
+#[tokio::test]
+async fn the_server_of_a_floor_ends_when_whoever_started_it_leaves() {
+    for (order, code) in [("count\n", 0), ("dance\n", 1)] {
+        let mut child = command(&["floor-server", "keep", "--payload-bytes", "16"]).spawn().unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut control = TcpStream::connect(said.next_line().await.unwrap().unwrap()).await.unwrap();
+        control.write_all(order.as_bytes()).await.unwrap();
+        control.shutdown().await.unwrap();
+        let mut answer = String::new();
+        // One that refuses an order may reset the connection.
+        let _ = control.read_to_string(&mut answer).await;
+        assert_eq!(answer, if code == 0 { "0\n" } else { "" });
+        assert_eq!(child.wait().await.unwrap().code(), Some(code), "{order}");
     }
 }
 
