@@ -20,7 +20,7 @@ use tonic::{
     body::Body,
     transport::{Channel as Transport, ClientTlsConfig, Endpoint},
 };
-use tower::{Service as _, ServiceExt as _};
+use tower::{BoxError, Service as _, ServiceExt as _};
 
 use super::RpcOptions;
 use crate::registry::Instance;
@@ -67,7 +67,7 @@ impl Remote {
             match self.send(&address, &parts, &body).await {
                 Ok(response) => return Ok(response),
                 Err(error) => {
-                    tracing::debug!(address, error = reasons(&error), path = parts.uri.path(), "instance not reached");
+                    tracing::debug!(address, error = reasons(&*error), path = parts.uri.path(), "instance not reached");
                     self.forget(&address);
                     refused.push(address);
                     last = Some(error);
@@ -78,19 +78,18 @@ impl Remote {
         Err(Error::new(ErrorCode::Unavailable).with("reason", reason).retry_after_ms(RETRY_AFTER_MS))
     }
 
-    async fn send(
-        &self,
-        address: &str,
-        parts: &Parts,
-        body: &Bytes,
-    ) -> Result<Response<Body>, tonic::transport::Error> {
+    async fn send(&self, address: &str, parts: &Parts, body: &Bytes) -> Result<Response<Body>, BoxError> {
         let mut request = Request::new(Body::new(Full::new(body.clone())));
         *request.method_mut() = parts.method.clone();
         *request.uri_mut() = parts.uri.clone();
         *request.version_mut() = parts.version;
         *request.headers_mut() = parts.headers.clone();
         let mut transport = self.connection(address)?;
-        transport.ready().await?.call(request).await
+        let answer = transport.ready().await?.call(request).await?;
+        // All calls are unary. The whole answer is waited for here, where the call's deadline ends the waiting: an instance
+        // that stands still after the first bytes of its answer must not hold its caller for ever.
+        let (parts, body) = answer.into_parts();
+        Ok(body.collect().await.map(|whole| Response::from_parts(parts, Body::new(whole)))?)
     }
 
     /// The next instance in turn that was not refused; waits for one if there is none (the call's deadline ends the wait).
