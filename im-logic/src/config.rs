@@ -62,6 +62,8 @@ pub struct RememberOptions {
     pub members_max: u64,
     /// Users whose existence is known.
     pub users_max: u64,
+    /// Conversations of which is known where their log stands; 0: every append reads it anew.
+    pub rows_max: u64,
 }
 
 impl Check for LogicOptions {
@@ -79,6 +81,7 @@ impl Check for LogicOptions {
         report.range("logic.limits.title_chars_max", limits.title_chars_max, 1..=128);
         report.range("logic.remember.members_max", self.remember.members_max, 0..=100_000_000);
         report.range("logic.remember.users_max", self.remember.users_max, 0..=100_000_000);
+        report.range("logic.remember.rows_max", self.remember.rows_max, 0..=100_000_000);
         self.consume.check("logic.consume", report);
     }
 }

@@ -22,6 +22,7 @@ pub struct Metrics {
     outcomes: Counter<u64>,
     duration: Histogram<f64>,
     bisections: Counter<u64>,
+    expected: Counter<u64>,
     cache_lookups: Counter<u64>,
     cache_reads: Counter<u64>,
     cache_fills: Counter<u64>,
@@ -42,6 +43,7 @@ impl Metrics {
                 .with_boundaries(names::SECONDS.to_vec())
                 .build(),
             bisections: counter(names::APPEND_BISECTIONS),
+            expected: counter(names::APPEND_EXPECTED),
             cache_lookups: counter(names::CACHE_LOOKUPS),
             cache_reads: counter(CACHE_READS),
             cache_fills: counter(CACHE_FILLS),
@@ -78,6 +80,11 @@ impl Metrics {
 
     pub(crate) fn bisected(&self) {
         self.bisections.add(1, &[]);
+    }
+
+    /// Whether a conversation stood as the append expected.
+    pub(crate) fn expected(&self, holds: bool) {
+        self.expected.add(1, &[KeyValue::new(names::RESULT, if holds { "held" } else { "moved" })]);
     }
 
     pub(crate) fn outcome(&self, outcome: &AppendOutcome) {

@@ -107,8 +107,12 @@ async fn r03_a_remembered_state_that_moved_decides_nothing() {
         verdict: Some(Verdict::Accepted(removed)),
         ..Decision::default()
     };
-    let append =
-        AppendGroup { conversation_id: group.clone(), state_version: state.state_version, decisions: vec![decision] };
+    let append = AppendGroup {
+        conversation_id: group.clone(),
+        state_version: state.state_version,
+        decisions: vec![decision],
+        row: None,
+    };
     repo.store().append(vec![append]).await.unwrap();
     let (code, refused) = bob.post(&server, &path, "two", say("two")).await;
     assert_eq!((code, refused["code"].as_str()), (403, Some("not_a_member")));

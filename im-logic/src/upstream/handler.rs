@@ -105,7 +105,9 @@ impl Upstream {
         }
         let (mut groups, mut folded) = (Vec::with_capacity(by_conversation.len()), Vec::new());
         for (id, arrivals) in &by_conversation {
-            let (group, state) = self.fold(id, states.get(id), arrivals, &users)?;
+            let (mut group, state) = self.fold(id, states.get(id), arrivals, &users)?;
+            // Of several conversations all rows are read in one statement anyway.
+            group.row = if by_conversation.len() == 1 { self.states.row(id).await } else { None };
             groups.push(group);
             folded.push(state);
         }
@@ -117,6 +119,9 @@ impl Upstream {
             .await
             .map_err(|status| Failure::of(status.into()))?;
         let outcomes = answer.into_inner().groups;
+        for outcome in &outcomes {
+            self.states.stands(outcome).await;
+        }
         let (mut again, mut poison) = (Vec::new(), Vec::new());
         let now = self.after(&groups, &outcomes).await?;
         let told = by_conversation.into_iter().zip(&groups).zip(folded).zip(outcomes);
@@ -193,7 +198,7 @@ impl Upstream {
                 verdict: Some(verdict),
             });
         }
-        Ok((AppendGroup { conversation_id: id.to_owned(), state_version, decisions }, state))
+        Ok((AppendGroup { conversation_id: id.to_owned(), state_version, decisions, row: None }, state))
     }
 }
 

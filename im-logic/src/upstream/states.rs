@@ -11,7 +11,7 @@ use moka::future::Cache;
 use proto::{
     Error,
     common::FanOutMode,
-    repo::{GetUsersRequest, State, StateQuery, StatesRequest, StoreEpochRequest},
+    repo::{GetUsersRequest, GroupOutcome, Row, State, StateQuery, StatesRequest, StoreEpochRequest},
 };
 
 use tokio_util::sync::CancellationToken;
@@ -30,6 +30,8 @@ pub(super) struct States {
     /// Conversations that are not large. What is remembered may be outdated: the append compares its version, and what was
     /// decided upon an outdated state is decided again.
     conversations: Cache<String, Arc<State>>,
+    /// Where logs stood after the last append; the append finds out whether they still do.
+    rows: Cache<String, Row>,
 }
 
 /// The states that a round rests upon.
@@ -48,7 +50,8 @@ impl States {
     pub(super) fn new(repo: Repo, options: &RememberOptions) -> Self {
         let weight = |_: &String, state: &Arc<State>| u32::try_from(state.members.len()).unwrap_or(u32::MAX).max(1);
         let conversations = Cache::builder().max_capacity(options.members_max).weigher(weight).build();
-        Self { repo, users: Cache::new(options.users_max), conversations }
+        let rows = Cache::new(options.rows_max);
+        Self { repo, users: Cache::new(options.users_max), conversations, rows }
     }
 
     /// The conversations of these commands; of large ones only the members that the commands concern.
@@ -84,9 +87,23 @@ impl States {
             if known.as_ref().is_some_and(|known| *known != epoch) {
                 tracing::warn!(epoch, "the store was restored, states are read anew");
                 self.conversations.invalidate_all();
+                self.rows.invalidate_all();
                 self.users.invalidate_all();
             }
             known = Some(epoch);
+        }
+    }
+
+    /// Where a log stood after the last append, if that is remembered.
+    pub(super) async fn row(&self, conversation_id: &str) -> Option<Row> {
+        self.rows.get(conversation_id).await
+    }
+
+    /// Where a log stands after an append.
+    pub(super) async fn stands(&self, outcome: &GroupOutcome) {
+        match &outcome.row {
+            Some(row) => self.rows.insert(outcome.conversation_id.clone(), row.clone()).await,
+            None => self.rows.invalidate(&outcome.conversation_id).await,
         }
     }
 

@@ -8,35 +8,10 @@ use proto::{
     common,
     message::Entry,
     repo::{
-        Accepted, AppendGroup, AppendOutcome, Conflict, DecideAgain, Decision, append_outcome::Outcome,
+        Accepted, AppendGroup, AppendOutcome, Conflict, DecideAgain, Decision, Row, append_outcome::Outcome,
         decision::Verdict, state_change::Change,
     },
 };
-
-/// A conversation's row.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Row {
-    /// The newest seq; 0 before the first entry.
-    pub last_seq: i64,
-    /// Countable entries so far.
-    pub last_msg_no: i64,
-    /// The oldest seq that is kept.
-    pub first_seq: i64,
-    /// Moves with every change of membership, role or setting.
-    pub state_version: i64,
-    /// When the newest entry was stored.
-    pub last_created_at_ms: i64,
-    /// Members present.
-    pub member_count: i32,
-    /// `im.common.v1.ConversationKind`; 0 while nothing was accepted.
-    pub kind: i32,
-    /// What a group is called.
-    pub title: String,
-    /// Whether anyone may join.
-    pub open: bool,
-    /// `im.common.v1.FanOutMode`.
-    pub fan_out: i32,
-}
 
 /// A conversation under its lock.
 #[derive(Clone, Debug, Default)]
@@ -102,6 +77,16 @@ impl Plan {
     }
 }
 
+/// The row that a group rests upon, if that row is all that has to be known: its decisions add entries and nothing else, were
+/// made upon this very state, and no command of the conversation is known to have been refused.
+pub fn expected(group: &AppendGroup) -> Option<&Row> {
+    let row = group.row.as_ref()?;
+    let adds =
+        |decision: &Decision| matches!(&decision.verdict, Some(Verdict::Accepted(_))) && !changes_state(decision);
+    let is_plain = row.last_seq > 0 && row.state_version == group.state_version && !row.has_rejections;
+    (is_plain && !group.decisions.is_empty() && group.decisions.iter().all(adds)).then_some(row)
+}
+
 /// Plans a group of decisions. For each, in this order: the stored outcome of that command if there is one; else, if the
 /// decisions were made upon another state, "decide again"; else it is stored, rejections included.
 pub fn plan(locked: Locked, group: &AppendGroup, now_ms: i64) -> Plan {
@@ -164,6 +149,7 @@ impl Plan {
     fn reject(&mut self, decision: &Decision, error: common::Error) -> common::Error {
         let row = (decision.sender_id, decision.command_id.clone(), decision.payload_hash.clone(), error.clone());
         self.rejections.push(row);
+        self.row.has_rejections = true;
         error
     }
 
@@ -248,7 +234,7 @@ mod tests {
     }
 
     fn group(state_version: i64, decisions: Vec<Decision>) -> AppendGroup {
-        AppendGroup { conversation_id: "d:1:2".into(), state_version, decisions }
+        AppendGroup { conversation_id: "d:1:2".into(), state_version, decisions, row: None }
     }
 
     fn locked(plan: &Plan) -> Locked {

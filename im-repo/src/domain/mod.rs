@@ -2,4 +2,5 @@
 
 pub mod append;
 
-pub use append::{Known, Locked, MemberWrite, NewCursor, Plan, Row, plan};
+pub use append::{Known, Locked, MemberWrite, NewCursor, Plan, expected, plan};
+pub use proto::repo::Row;

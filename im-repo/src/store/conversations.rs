@@ -154,6 +154,7 @@ impl From<conversation::Model> for Row {
             title: model.title,
             open: model.open != 0,
             fan_out: model.fan_out,
+            has_rejections: model.has_rejections != 0,
         }
     }
 }

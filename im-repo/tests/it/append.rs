@@ -58,7 +58,7 @@ pub(crate) fn reject(sender_id: i64, command_id: &str) -> Decision {
 }
 
 pub(crate) fn group(conversation_id: &str, state_version: i64, decisions: Vec<Decision>) -> AppendGroup {
-    AppendGroup { conversation_id: conversation_id.into(), state_version, decisions }
+    AppendGroup { conversation_id: conversation_id.into(), state_version, decisions, row: None }
 }
 
 async fn append(engine: &Engine, groups: Vec<AppendGroup>) -> Vec<Vec<AppendOutcome>> {

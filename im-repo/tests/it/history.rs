@@ -116,7 +116,8 @@ async fn cursors_only_move_forward_and_never_past_the_log(engine: Engine) {
             ..Default::default()
         }
     });
-    let group = AppendGroup { conversation_id: "d:1:2".into(), state_version: 0, decisions: decisions.collect() };
+    let group =
+        AppendGroup { conversation_id: "d:1:2".into(), state_version: 0, decisions: decisions.collect(), row: None };
     engine.store.append(vec![group]).await.unwrap();
     let put = async |read_seq| {
         let cursor = PutCursor { user_id: 2, conversation_id: "d:1:2".into(), read_seq };

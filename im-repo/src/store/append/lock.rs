@@ -20,7 +20,8 @@ pub(super) fn sorted_ids(groups: &[AppendGroup]) -> Vec<String> {
 
 /// Makes empty rows in a statement of its own: under the lock an insert could wait for another append's.
 pub(super) async fn make_rows(store: &Store, missing: impl Iterator<Item = &String>) -> Result<(), DbErr> {
-    let rows = missing.map(|id| conversation::ActiveModel::from(empty(id.clone())));
+    let empty = Row { first_seq: 1, ..Row::default() };
+    let rows = missing.map(|id| conversation::ActiveModel::from(model(id, &empty)));
     // Somebody else may make the same rows now: theirs are as good.
     let nothing = OnConflict::column(conversation::Column::ConversationId)
         .do_nothing_on([conversation::Column::ConversationId])
@@ -30,23 +31,6 @@ pub(super) async fn make_rows(store: &Store, missing: impl Iterator<Item = &Stri
         .exec_without_returning(store.database.writer())
         .await?;
     Ok(())
-}
-
-fn empty(conversation_id: String) -> conversation::Model {
-    conversation::Model {
-        conversation_id,
-        kind: 0,
-        title: String::new(),
-        open: 0,
-        fan_out: 0,
-        last_seq: 0,
-        last_msg_no: 0,
-        first_seq: 1,
-        state_version: 0,
-        member_count: 0,
-        last_created_at_ms: 0,
-        active_hour: 0,
-    }
 }
 
 /// Locks the rows that are there.
@@ -71,19 +55,70 @@ fn active_hour(last_created_at_ms: i64) -> i32 {
     i32::try_from(last_created_at_ms / 3_600_000).unwrap_or(i32::MAX)
 }
 
-pub(super) fn update(row: Row, conversation_id: &str) -> conversation::ActiveModel {
-    conversation::ActiveModel {
-        conversation_id: Set(conversation_id.to_owned()),
-        kind: Set(row.kind),
-        title: Set(row.title),
-        open: Set(row.open.into()),
-        fan_out: Set(row.fan_out),
-        last_seq: Set(row.last_seq),
-        last_msg_no: Set(row.last_msg_no),
-        state_version: Set(row.state_version),
-        member_count: Set(row.member_count),
-        last_created_at_ms: Set(row.last_created_at_ms),
-        active_hour: Set(active_hour(row.last_created_at_ms)),
-        ..Default::default()
+/// Moves a row on if it still stands as expected, which locks it; answers whether it does.
+pub(super) async fn move_on(
+    transaction: &DatabaseTransaction,
+    conversation_id: &str,
+    (expected, next): (&Row, &Row),
+) -> Result<bool, DbErr> {
+    let moved = conversation::Entity::update_many()
+        .set(conversation::ActiveModel {
+            last_seq: Set(next.last_seq),
+            last_msg_no: Set(next.last_msg_no),
+            last_created_at_ms: Set(next.last_created_at_ms),
+            active_hour: Set(active_hour(next.last_created_at_ms)),
+            ..Default::default()
+        })
+        .filter(conversation::COLUMN.conversation_id.eq(conversation_id))
+        .filter(conversation::COLUMN.last_seq.eq(expected.last_seq))
+        .filter(conversation::COLUMN.state_version.eq(expected.state_version))
+        .filter(conversation::COLUMN.has_rejections.eq(0))
+        .exec(transaction)
+        .await?;
+    Ok(moved.rows_affected == 1)
+}
+
+/// Writes locked rows in one statement. They are there, so it is always the conflict that is met.
+pub(super) async fn put_rows(
+    transaction: &DatabaseTransaction,
+    rows: impl Iterator<Item = (&str, &Row)>,
+) -> Result<(), DbErr> {
+    let rows: Vec<_> = rows.map(|(id, row)| conversation::ActiveModel::from(model(id, row))).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let over = OnConflict::column(conversation::Column::ConversationId)
+        .update_columns([
+            conversation::Column::Kind,
+            conversation::Column::Title,
+            conversation::Column::Open,
+            conversation::Column::FanOut,
+            conversation::Column::LastSeq,
+            conversation::Column::LastMsgNo,
+            conversation::Column::StateVersion,
+            conversation::Column::MemberCount,
+            conversation::Column::LastCreatedAtMs,
+            conversation::Column::ActiveHour,
+            conversation::Column::HasRejections,
+        ])
+        .to_owned();
+    conversation::Entity::insert_many(rows).on_conflict(over).exec_without_returning(transaction).await.map(drop)
+}
+
+fn model(conversation_id: &str, row: &Row) -> conversation::Model {
+    conversation::Model {
+        conversation_id: conversation_id.to_owned(),
+        kind: row.kind,
+        title: row.title.clone(),
+        open: row.open.into(),
+        fan_out: row.fan_out,
+        last_seq: row.last_seq,
+        last_msg_no: row.last_msg_no,
+        first_seq: row.first_seq,
+        state_version: row.state_version,
+        member_count: row.member_count,
+        last_created_at_ms: row.last_created_at_ms,
+        active_hour: active_hour(row.last_created_at_ms),
+        has_rejections: row.has_rejections.into(),
     }
 }

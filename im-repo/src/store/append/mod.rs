@@ -10,13 +10,13 @@ use std::{collections::HashMap, time::Instant};
 
 use proto::{
     Error, ErrorCode,
-    repo::{AppendGroup, AppendOutcome, DecideAgain, GroupOutcome, append_outcome::Outcome},
+    repo::{AppendGroup, AppendOutcome, DecideAgain, GroupOutcome, Row, append_outcome::Outcome},
 };
-use sea_orm::DbErr;
+use sea_orm::{DatabaseTransaction, DbErr};
 
 use super::Store;
 use crate::{
-    domain::{Plan, plan},
+    domain::{Locked, Plan, expected, plan},
     error::{Kind, kind, to_error},
 };
 
@@ -28,8 +28,8 @@ impl Store {
     /// of what was stored, the same call tells.
     pub async fn append(&self, groups: Vec<AppendGroup>) -> Result<Vec<GroupOutcome>, Error> {
         let order: Vec<String> = groups.iter().map(|group| group.conversation_id.clone()).collect();
-        let mut outcomes: HashMap<String, Vec<AppendOutcome>> =
-            order.iter().map(|id| (id.clone(), Vec::new())).collect();
+        let empty = |id: &String| (id.clone(), GroupOutcome { conversation_id: id.clone(), ..GroupOutcome::default() });
+        let mut outcomes: HashMap<String, GroupOutcome> = order.iter().map(empty).collect();
         if outcomes.len() < order.len() {
             return Err(Error::invalid("groups", "each conversation once"));
         }
@@ -40,7 +40,9 @@ impl Store {
             match self.append_part(&part).await {
                 Ok(done) => {
                     for group in done {
-                        outcomes.entry(group.conversation_id).or_default().extend(group.outcomes);
+                        let all = outcomes.entry(group.conversation_id).or_default();
+                        all.outcomes.extend(group.outcomes);
+                        all.row = group.row;
                     }
                 }
                 Err(error) if kind(&error) == Kind::Constraint => {
@@ -54,16 +56,18 @@ impl Store {
             }
         }
         self.metrics.appended(started.elapsed().as_secs_f64());
-        let take = |conversation_id: String| GroupOutcome {
-            outcomes: outcomes.remove(&conversation_id).unwrap_or_default(),
-            conversation_id,
-        };
-        let done: Vec<GroupOutcome> = order.into_iter().map(take).collect();
+        let done: Vec<GroupOutcome> = order.iter().filter_map(|id| outcomes.remove(id)).collect();
         done.iter().flat_map(|group| &group.outcomes).for_each(|outcome| self.metrics.outcome(outcome));
         Ok(done)
     }
 
     async fn append_part(&self, groups: &[AppendGroup]) -> Result<Vec<GroupOutcome>, DbErr> {
+        if let [group] = groups
+            && let Some(row) = expected(group)
+            && let Some(done) = self.append_upon(group, row).await?
+        {
+            return Ok(vec![done]);
+        }
         let ids = lock::sorted_ids(groups);
         let mut transaction = self.database.begin().await?;
         let mut locked = lock::lock_rows(&transaction, &ids).await?;
@@ -88,6 +92,42 @@ impl Store {
             })
             .collect();
         write::write(&transaction, self.database.engine(), &plans, now_ms).await?;
+        let written = plans.iter().filter(|(_, plan)| plan.writes());
+        lock::put_rows(&transaction, written.map(|(id, plan)| (*id, &plan.row))).await?;
+        self.finish(transaction, groups, plans).await
+    }
+
+    /// Appends upon a row that still stands as its caller last saw it: nothing is read. None if it does not stand so, or if a
+    /// command was stored before, which the unique key of the entries tells.
+    async fn append_upon(&self, group: &AppendGroup, row: &Row) -> Result<Option<GroupOutcome>, DbErr> {
+        let (id, now_ms) = (group.conversation_id.as_str(), self.clock.now_ms());
+        let locked = Locked { row: row.clone(), ..Locked::default() };
+        let plans = [(id, plan(locked, group, now_ms))];
+        let transaction = self.database.begin().await?;
+        let mut holds = lock::move_on(&transaction, id, (row, &plans[0].1.row)).await?;
+        if holds {
+            match write::write(&transaction, self.database.engine(), &plans, now_ms).await {
+                Ok(()) => {}
+                Err(error) if kind(&error) == Kind::Constraint => holds = false,
+                Err(error) => return Err(error),
+            }
+        }
+        self.metrics.expected(holds);
+        if !holds {
+            transaction.rollback().await?;
+            return Ok(None);
+        }
+        let done = self.finish(transaction, std::slice::from_ref(group), plans.into()).await?;
+        Ok(done.into_iter().next())
+    }
+
+    /// Commits, and tells the cache before anybody else knows.
+    async fn finish(
+        &self,
+        transaction: DatabaseTransaction,
+        groups: &[AppendGroup],
+        plans: Vec<(&str, Plan)>,
+    ) -> Result<Vec<GroupOutcome>, DbErr> {
         let changes = tell::changes(&self.aside, groups, &plans);
         // Without changes there is nothing to doubt either.
         let telling = (!changes.is_empty()).then(|| self.aside.telling());
@@ -95,8 +135,11 @@ impl Store {
         if let Some(telling) = telling {
             telling.tell(&changes).await;
         }
-        let outcome =
-            |(id, plan): (&str, Plan)| GroupOutcome { conversation_id: id.to_owned(), outcomes: plan.outcomes };
+        let outcome = |(id, plan): (&str, Plan)| GroupOutcome {
+            conversation_id: id.to_owned(),
+            outcomes: plan.outcomes,
+            row: Some(plan.row),
+        };
         Ok(plans.into_iter().map(outcome).collect())
     }
 }
@@ -110,7 +153,8 @@ fn halves(mut part: Vec<AppendGroup>) -> Result<(Vec<AppendGroup>, Vec<AppendGro
     match part.first_mut() {
         Some(group) if group.decisions.len() > 1 => {
             let rest = group.decisions.split_off(group.decisions.len() / 2);
-            let second = AppendGroup { decisions: rest, ..group.clone() };
+            // Where it stands after the first half is not known here.
+            let second = AppendGroup { decisions: rest, row: None, ..group.clone() };
             Ok((part, vec![second]))
         }
         _ => Err(part),
@@ -122,11 +166,13 @@ fn fail_rest(
     alone: Vec<AppendGroup>,
     error: &DbErr,
     parts: &mut Vec<Vec<AppendGroup>>,
-    outcomes: &mut HashMap<String, Vec<AppendOutcome>>,
+    outcomes: &mut HashMap<String, GroupOutcome>,
 ) {
     let failed = Error::new(ErrorCode::Internal).with("part", "database").with("reason", error);
     for group in alone {
-        let answers = outcomes.entry(group.conversation_id.clone()).or_default();
+        let all = outcomes.entry(group.conversation_id.clone()).or_default();
+        all.row = None;
+        let answers = &mut all.outcomes;
         answers.push(AppendOutcome { outcome: Some(Outcome::Failed(failed.clone().into())), repeated_command: false });
         for part in parts.iter_mut() {
             part.retain(|later| {

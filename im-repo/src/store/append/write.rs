@@ -1,18 +1,15 @@
-//! Writes what was planned, as few statements as there are tables.
+//! Writes what was planned beside the conversations' rows, as few statements as there are tables.
 
 use im_infra::database::Engine;
 use prost::Message as _;
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait as _, ExprTrait as _,
-    QueryFilter as _, Set, sea_query::Expr,
+    ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait as _, ExprTrait as _, QueryFilter as _, Set,
+    sea_query::Expr,
 };
 
-use super::{
-    super::{
-        cursors::{self, CursorRow},
-        entity::{entry, member, rejection, user},
-    },
-    lock,
+use super::super::{
+    cursors::{self, CursorRow},
+    entity::{entry, member, rejection, user},
 };
 use crate::domain::{MemberWrite, Plan};
 
@@ -31,9 +28,6 @@ pub(super) async fn write(
         rejection::Entity::insert_many(rejections).exec_without_returning(transaction).await?;
     }
     for (id, plan) in plans {
-        if !plan.entries.is_empty() {
-            lock::update(plan.row.clone(), id).update_without_returning(transaction).await?;
-        }
         for (&user_id, change) in &plan.members {
             write_member(transaction, id, user_id, change).await?;
         }

@@ -64,6 +64,7 @@ entity! {
         member_count: i32,
         last_created_at_ms: i64,
         active_hour: i32,
+        has_rejections: i32,
     }
 }
 entity! {
