@@ -1,10 +1,17 @@
 //! A WebSocket as a client has it.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context as _, bail};
 use futures_util::{SinkExt as _, StreamExt as _};
 use prost::Message as _;
-use proto::client::{ClientFrame, Hello, ServerFrame, client_frame::Frame as Out, server_frame::Frame as In};
-use tokio::net::TcpStream;
+use proto::client::{
+    ClientFrame, Digest, Hello, Ping, ServerFrame, client_frame::Frame as Out, server_frame::Frame as In,
+};
+use tokio::{
+    net::TcpStream,
+    time::{Interval, MissedTickBehavior, interval},
+};
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
     tungstenite::{
@@ -19,6 +26,9 @@ const PROTOCOL: &str = "gochat.v1.proto";
 const PROTOCOL_HEADER: &str = "sec-websocket-protocol";
 /// Of this side; thousands of clients share a process.
 const READ_BUFFER_BYTES: usize = 2_048;
+/// Between pings, whatever the server asks for.
+const HEARTBEAT_MIN: Duration = Duration::from_secs(1);
+const HEARTBEAT_MAX: Duration = Duration::from_secs(30);
 
 /// Connects and upgrades, without waiting for company on any write.
 pub(crate) async fn connect(
@@ -36,15 +46,35 @@ pub(crate) async fn connect(
     Ok(stream)
 }
 
-/// A connection that has been welcomed.
-pub(super) struct Socket {
+/// A connection that has been welcomed. It is kept alive while somebody waits for its frames.
+pub(crate) struct Socket {
     stream: WebSocketStream<TcpStream>,
-    pub(super) heartbeat_ms: u64,
+    heartbeat: Interval,
+    /// Of frames, without what carries them.
+    pub(super) received_bytes: u64,
+}
+
+/// What the welcome said.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Welcomed {
+    /// From the hello to the welcome.
+    pub(super) took: Duration,
+    /// The device has all there is.
+    pub(super) resumed: bool,
 }
 
 impl Socket {
-    /// With a hello, up to the welcome.
+    /// With a hello of a device without state, up to the welcome.
     pub(super) async fn open(endpoint: &Endpoint, guest: &Guest) -> anyhow::Result<Self> {
+        Self::hello(endpoint, guest, None).await.map(|(socket, _)| socket)
+    }
+
+    /// With a hello, up to the welcome.
+    pub(super) async fn hello(
+        endpoint: &Endpoint,
+        guest: &Guest,
+        digest: Option<Digest>,
+    ) -> anyhow::Result<(Self, Welcomed)> {
         let stream = match connect(endpoint.address(), Some(PROTOCOL)).await {
             Ok(stream) => stream,
             Err(WsError::Protocol(error)) => {
@@ -53,35 +83,72 @@ impl Socket {
             Err(WsError::Http(answer)) => bail!("{endpoint} refused a WebSocket with {}", answer.status()),
             Err(error) => return Err(error).with_context(|| format!("no WebSocket to {endpoint}")),
         };
-        let mut socket = Self { stream, heartbeat_ms: 0 };
-        socket.send(Out::Hello(Hello { access_token: guest.token.clone(), ..Hello::default() })).await?;
-        match socket.next().await? {
-            In::Welcome(welcome) => socket.heartbeat_ms = welcome.heartbeat_ms,
+        let mut socket = Self { stream, heartbeat: heartbeat(HEARTBEAT_MAX), received_bytes: 0 };
+        let asked = Instant::now();
+        socket.send(Out::Hello(Hello { access_token: guest.token.clone(), digest, ..Hello::default() })).await?;
+        let welcome = match socket.next().await? {
+            In::Welcome(welcome) => welcome,
             other => bail!("instead of a welcome came {other:?}"),
-        }
-        Ok(socket)
+        };
+        let took = asked.elapsed();
+        let between = Duration::from_millis(welcome.heartbeat_ms / 2).clamp(HEARTBEAT_MIN, HEARTBEAT_MAX);
+        socket.heartbeat = heartbeat(between);
+        Ok((socket, Welcomed { took, resumed: welcome.resumed }))
     }
 
     pub(super) async fn send(&mut self, frame: Out) -> Result<(), WsError> {
-        let frame = ClientFrame { frame: Some(frame) };
-        self.stream.send(Message::binary(frame.encode_to_vec())).await
+        self.stream.send(encoded(frame)).await
+    }
+
+    /// With one flush, so that they leave together.
+    pub(super) async fn send_together(&mut self, frames: Vec<Out>) -> Result<(), WsError> {
+        for frame in frames {
+            self.stream.feed(encoded(frame)).await?;
+        }
+        self.stream.flush().await
     }
 
     /// The next frame. Safe to drop while waiting.
     pub(super) async fn next(&mut self) -> anyhow::Result<In> {
         loop {
-            match self.stream.next().await {
-                Some(Ok(Message::Binary(bytes))) => {
-                    // A kind that this version does not know is skipped.
-                    if let Some(frame) = ServerFrame::decode(bytes).context("undecodable frame")?.frame {
-                        return Ok(frame);
+            tokio::select! {
+                message = self.stream.next() => match message {
+                    Some(Ok(Message::Binary(bytes))) => {
+                        self.received_bytes += bytes.len() as u64;
+                        // A kind that this version does not know is skipped.
+                        if let Some(frame) = ServerFrame::decode(bytes).context("undecodable frame")?.frame {
+                            return Ok(frame);
+                        }
                     }
-                }
-                Some(Ok(Message::Close(reason))) => bail!("closed by the server: {reason:?}"),
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(error.into()),
-                None => bail!("the connection ended"),
+                    Some(Ok(Message::Close(reason))) => bail!("closed by the server: {reason:?}"),
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => return Err(error.into()),
+                    None => bail!("the connection ended"),
+                },
+                // Who only reads would not be heard.
+                _ = self.heartbeat.tick() => self.send(Out::Ping(Ping::default())).await?,
             }
         }
     }
+
+    /// Takes and forgets what comes until the connection breaks; answers why.
+    pub(super) async fn broken(&mut self) -> anyhow::Error {
+        loop {
+            if let Err(error) = self.next().await {
+                return error;
+            }
+        }
+    }
+}
+
+/// Ticks from one such time from now on.
+fn heartbeat(between: Duration) -> Interval {
+    let mut ticks = interval(between);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.reset();
+    ticks
+}
+
+fn encoded(frame: Out) -> Message {
+    Message::binary(ClientFrame { frame: Some(frame) }.encode_to_vec())
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use proto::client::{Ping, client_frame::Frame as Out};
 use serde::{Deserialize, Serialize};
 use tokio::{task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
@@ -65,8 +64,8 @@ pub(crate) async fn measure_idle(
         }
         let opening = stream::iter(guests).map(|guest| Socket::open(endpoint, guest)).buffer_unordered(AT_ONCE);
         let sockets: Vec<Socket> = opening.try_collect().await?;
-        for socket in sockets {
-            open.spawn(keep(socket));
+        for mut socket in sockets {
+            open.spawn(async move { socket.broken().await });
         }
         sleep(SETTLE).await;
         while open.try_join_next().is_some() {}
@@ -84,20 +83,4 @@ pub(crate) async fn measure_idle(
         interrupted: readings.len() <= STEPS as usize,
         readings,
     })
-}
-
-/// Keeps a connection until it breaks: it says just enough to be held alive.
-async fn keep(mut socket: Socket) {
-    let mut beat = tokio::time::interval(Duration::from_millis((socket.heartbeat_ms / 2).max(1_000)));
-    beat.reset();
-    loop {
-        tokio::select! {
-            _ = beat.tick() => {
-                if socket.send(Out::Ping(Ping::default())).await.is_err() {
-                    return;
-                }
-            }
-            frame = socket.next() => if frame.is_err() { return },
-        }
-    }
 }
