@@ -11,7 +11,7 @@ use crate::{
     cli::{Cli, Command, DirectArgs, FloorsArgs, IdleArgs, ReportArgs, RunArgs},
     error::usage,
     floors::{Floor, FloorPlan, FloorResult, Pace, floors_of, measure_floor, serve},
-    load::{DirectPlan, Drive, IdlePlan, check_descriptors, check_descriptors_of, measure_idle},
+    load::{DirectPlan, Drive, IdlePlan, Connections, check_descriptors, measure_idle},
     output::{note, say},
     report::{direct_table, document, floors_table, idle_table},
     run::{RunPlan, RunResult, measure, play},
@@ -86,7 +86,7 @@ async fn floors(args: &FloorsArgs, stop: &CancellationToken) -> anyhow::Result<(
     let plan = FloorPlan { pace, sockets, ..FloorPlan::at_rate(RATE, args.length, args.payload_bytes, args.seed) };
     if chosen.iter().any(|floor| floor.has_sockets()) {
         // Said before anything is measured.
-        check_descriptors_of("--sockets", sockets, std::process::id())?;
+        Connections { flag: "--sockets", asked: sockets, each: 1, beside: 0 }.check(std::process::id())?;
     }
     let mut measured: Vec<(Floor, FloorResult)> = Vec::new();
     for floor in chosen.iter().take_while(|_| !stop.is_cancelled()) {

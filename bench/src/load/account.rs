@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use proto::message::Entry;
+use proto::{client::Ack, conversation::Conversation, message::Entry};
 use serde_json::{Value, json};
 
 use crate::{error::usage, target::Endpoint};
@@ -11,7 +11,7 @@ use crate::{error::usage, target::Endpoint};
 const AT_ONCE: usize = 16;
 
 /// A user with a session.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Guest {
     pub(super) user: i64,
     pub(super) token: String,
@@ -64,17 +64,26 @@ impl Accounts {
         Ok(Guest { user: text("user_id")?.parse()?, token: text("access_token")?.to_owned() })
     }
 
+    /// A command over HTTP, up to its outcome. `key` is its id.
+    pub(super) async fn command(&self, guest: &Guest, path: &str, key: &str, body: &Value) -> anyhow::Result<Ack> {
+        let url = self.endpoint.url(path);
+        let request = self.http.post(&url).bearer_auth(&guest.token).header("idempotency-key", key).json(body);
+        let answer = request.send().await.with_context(|| format!("no answer to {path}"))?;
+        let status = answer.status();
+        let body: Value = answer.json().await.with_context(|| format!("{path} was answered {status}"))?;
+        if !status.is_success() {
+            bail!("{path} was answered {status}, code {}", body["code"]);
+        }
+        let stored: Ack = serde_json::from_value(body).with_context(|| format!("{path} does not say where it is"))?;
+        Ok(Ack { command_id: key.to_owned(), ..stored })
+    }
+
     /// A conversation's whole log as a user may see it, ascending.
     pub(super) async fn history(&self, guest: &Guest, conversation: &str) -> anyhow::Result<Vec<Entry>> {
         let (mut pages, mut before) = (Vec::new(), String::new());
         loop {
-            let url = self.endpoint.url(&format!("/v1/conversations/{conversation}/messages?limit=200{before}"));
-            let answer =
-                self.http.get(&url).bearer_auth(&guest.token).send().await.context("cannot read the history")?;
-            if !answer.status().is_success() {
-                bail!("the history of {conversation} was answered {}", answer.status());
-            }
-            let mut page: Value = answer.json().await.context("cannot read the history")?;
+            let path = format!("/v1/conversations/{conversation}/messages?limit=200{before}");
+            let mut page = self.get(guest, &path).await?;
             let items: Vec<Entry> = serde_json::from_value(page["items"].take()).context("cannot read the history")?;
             pages.push(items);
             match page["next_cursor"].as_str() {
@@ -82,5 +91,25 @@ impl Accounts {
                 None => return Ok(pages.into_iter().rev().flatten().collect()),
             }
         }
+    }
+
+    /// The newest page of it, which is what somebody sees who opens it.
+    pub(super) async fn newest(&self, guest: &Guest, conversation: &str) -> anyhow::Result<()> {
+        self.get(guest, &format!("/v1/conversations/{conversation}/messages")).await.map(drop)
+    }
+
+    /// A conversation as a user sees it.
+    pub(super) async fn conversation(&self, guest: &Guest, conversation: &str) -> anyhow::Result<Conversation> {
+        let found = self.get(guest, &format!("/v1/conversations/{conversation}")).await?;
+        serde_json::from_value(found).context("cannot read the conversation")
+    }
+
+    async fn get(&self, guest: &Guest, path: &str) -> anyhow::Result<Value> {
+        let request = self.http.get(self.endpoint.url(path)).bearer_auth(&guest.token);
+        let answer = request.send().await.with_context(|| format!("no answer to {path}"))?;
+        if !answer.status().is_success() {
+            bail!("{path} was answered {}", answer.status());
+        }
+        answer.json().await.with_context(|| format!("cannot read the answer to {path}"))
     }
 }

@@ -2,11 +2,11 @@
 
 use std::{
     collections::BTreeMap,
+    mem,
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use im_bench::ledger::Event;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
@@ -14,10 +14,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     account::Accounts,
-    client::Socket,
     pace::{Pacer, Schedule},
-    pair::{Cue, End, Pair, Seen},
+    pair::{Cue, Pair, Seen, connect_pairs},
+    seat::latencies,
     verdict::{Verdict, judge},
+    workload::fault,
 };
 use crate::{
     error::usage,
@@ -27,8 +28,6 @@ use crate::{
 
 /// Messages of one run: the ledger keeps all of them in memory.
 const MESSAGES_MAX: u32 = 1_000_000;
-/// Handshakes at the same time.
-const AT_ONCE: usize = 8;
 
 /// What makes a pair send.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -93,25 +92,7 @@ impl Direct {
     /// Makes the users and connects them.
     pub(crate) async fn prepare(plan: DirectPlan, endpoint: &Endpoint) -> anyhow::Result<Self> {
         let accounts = Accounts::of(endpoint);
-        let guests = accounts.guests(plan.pairs as usize * 2).await?;
-        let opening = stream::iter(&guests).map(|guest| Socket::open(endpoint, guest)).buffered(AT_ONCE);
-        let sockets: Vec<Socket> = opening.try_collect().await?;
-        let ends = guests.iter().cloned().zip(sockets).zip(0..);
-        let mut ends = ends.map(|((guest, socket), client)| End { socket, guest, client });
-        let mut random = fastrand::Rng::with_seed(plan.seed);
-        let run = uuid::Uuid::new_v4().simple().to_string();
-        let mut pairs = Vec::new();
-        while let (Some(writer), Some(reader)) = (ends.next(), ends.next()) {
-            let (low, high) = (writer.guest.user.min(reader.guest.user), writer.guest.user.max(reader.guest.user));
-            let body = (0..plan.payload_bytes).map(|_| random.alphanumeric()).collect();
-            pairs.push(Pair {
-                writer,
-                reader,
-                conversation: format!("d:{low}:{high}"),
-                run: run[..12].to_owned(),
-                body,
-            });
-        }
+        let pairs = connect_pairs(&accounts, endpoint, plan.pairs, (plan.payload_bytes, plan.seed)).await?;
         Ok(Self { plan, accounts, pairs })
     }
 
@@ -135,7 +116,7 @@ impl Direct {
                 (Drive::Rate(_), Some(times)) => Cue::Times(times),
                 (Drive::Rate(_), None) => break,
             };
-            playing.spawn(pair.play(window.started, window, cue, stop.clone()));
+            playing.spawn(pair.play(window, cue, stop.clone()));
         }
         let mut seen = Vec::new();
         while let Some(pair) = playing.join_next().await {
@@ -145,7 +126,7 @@ impl Direct {
         // Interrupted, or out of messages: what was measured is what lies before.
         let cut = stop.is_cancelled() || matches!(plan.drive, Drive::InFlight(_));
         let ended = if cut { last_answer(&seen, window.started).clamp(window.from, window.to) } else { window.to };
-        let ledger = judge(&accounts, &mut seen).await?;
+        let ledger = judge(&accounts, seen.iter_mut().map(|pair| mem::take(&mut pair.history))).await?;
         Ok(put_together(plan, &seen, (window, ended), (stop.is_cancelled(), ledger)))
     }
 }
@@ -165,7 +146,7 @@ impl DirectPlan {
 
 /// When the last acknowledgement came.
 fn last_answer(seen: &[Seen], started: Instant) -> Instant {
-    let times = seen.iter().flat_map(|pair| &pair.events).map(|event| match event {
+    let times = seen.iter().flat_map(|pair| &pair.history.events).map(|event| match event {
         Event::Stored { at_us, .. } => *at_us,
         _ => 0,
     });
@@ -178,11 +159,11 @@ fn put_together(
     (window, ended): (Window, Instant),
     (interrupted, ledger): (bool, Verdict),
 ) -> Played {
-    let (mut ack, mut delivery) = (Latencies::default(), Latencies::default());
+    let within = |due| window.holds(due);
+    let ack = latencies(seen.iter().flat_map(|pair| &pair.acks), within);
+    let delivery = latencies(seen.iter().flat_map(|pair| &pair.deliveries), within);
     let mut refused = BTreeMap::new();
     for pair in seen {
-        pair.ack_us.iter().for_each(|&us| ack.record_us(us));
-        pair.delivery_us.iter().for_each(|&us| delivery.record_us(us));
         for (code, count) in &pair.refused {
             *refused.entry(code.clone()).or_default() += count;
         }
@@ -212,21 +193,11 @@ fn put_together(
 impl DirectResult {
     /// Whether something happened that must not.
     pub(crate) fn fault(&self) -> Option<String> {
-        if self.ledger.violations > 0 {
-            return Some(format!(
-                "the ledger found {} violations: {}",
-                self.ledger.violations,
-                self.ledger.told.join("; ")
-            ));
-        }
-        if let Some(first) = self.broken.first() {
-            return Some(format!("{} connections ended before their time, the first: {first}", self.broken.len()));
-        }
-        if self.unfinished > 0 {
-            return Some(format!("{} messages were not answered or not delivered", self.unfinished));
-        }
-        (self.acknowledged == 0 && !self.interrupted)
-            .then(|| format!("nothing was acknowledged; refused: {:?}", self.refused))
+        let nothing = || {
+            (self.acknowledged == 0 && !self.interrupted)
+                .then(|| format!("nothing was acknowledged; refused: {:?}", self.refused))
+        };
+        fault(&self.ledger, &self.broken, self.unfinished).or_else(nothing)
     }
 }
 

@@ -12,6 +12,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::measure::Window;
 
+/// How long answers may take after the last message was sent.
+pub(super) const GRACE: Duration = Duration::from_secs(15);
 /// Intended times that may wait for a lane that is busy; the pacer waits then, and the times stay what they are.
 const LANE_MAX: usize = 1_024;
 /// How soon the pacer notices that it should end.

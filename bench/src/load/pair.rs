@@ -1,15 +1,13 @@
 //! Two users: one writes, both read. Everything they see goes to the ledger.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use anyhow::bail;
-use im_bench::ledger::Event;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use im_bench::ledger::{Client, Event};
 use proto::{
-    client::{self, Abandon, client_frame::Frame as Out, server_frame::Frame as In},
-    message::{Content, Entry, Text, content},
+    client::{Ack, ErrorFrame, server_frame::Frame as In},
+    message::Entry,
 };
 use tokio::{
     sync::mpsc,
@@ -17,11 +15,18 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{account::Guest, client::Socket};
-use crate::measure::Window;
+use super::{
+    account::{Accounts, Guest},
+    client::Socket,
+    conversation::Conversation,
+    pace::GRACE,
+    seat::{Outbox, Run, Took, Witness},
+    verdict::History,
+};
+use crate::{measure::Window, target::Endpoint};
 
-/// How long answers may take after the last message was sent.
-const GRACE: Duration = Duration::from_secs(15);
+/// Handshakes at the same time.
+const AT_ONCE: usize = 8;
 
 /// What tells a pair to send.
 pub(super) enum Cue {
@@ -36,28 +41,27 @@ pub(super) struct End {
     pub(super) socket: Socket,
     pub(super) guest: Guest,
     /// Its number in the ledger.
-    pub(super) client: u64,
+    pub(super) client: Client,
 }
 
 /// Two connected users.
 pub(super) struct Pair {
     pub(super) writer: End,
     pub(super) reader: End,
-    pub(super) conversation: String,
-    /// Distinguishes this run's commands from those of any other.
-    pub(super) run: String,
-    pub(super) body: String,
+    pub(super) run: Run,
+    pub(super) body: Arc<str>,
+    /// What happened to their conversation before.
+    pub(super) before: Vec<Event>,
 }
 
 /// What a pair saw.
 pub(super) struct Seen {
-    pub(super) conversation: String,
-    pub(super) reader: Guest,
-    pub(super) events: Vec<Event>,
-    /// Microseconds from the intended time, of messages that were due in the window.
-    pub(super) ack_us: Vec<u64>,
-    pub(super) delivery_us: Vec<u64>,
+    pub(super) history: History,
+    /// Of all messages, from their intended times.
+    pub(super) acks: Vec<Took>,
+    pub(super) deliveries: Vec<Took>,
     pub(super) sent: u64,
+    pub(super) acknowledged: u64,
     /// Acknowledged within the window, whenever sent.
     pub(super) acknowledged_in_window: u64,
     /// Neither acknowledged nor refused, or acknowledged and not delivered.
@@ -67,52 +71,69 @@ pub(super) struct Seen {
     pub(super) broken: Option<String>,
 }
 
-/// A message on its way.
-struct Message {
-    due: Instant,
-    answered: bool,
-    delivered: bool,
-}
-
 /// A pair at work.
 struct Playing {
-    pair: Pair,
-    started: Instant,
+    writer: End,
+    reader: End,
+    conversation: Arc<Conversation>,
     window: Window,
-    messages: Vec<Message>,
-    unanswered: usize,
+    outbox: Outbox,
+    /// By number: when the reader got it.
+    delivered: Vec<Option<Instant>>,
     undelivered: usize,
-    seen: Seen,
+    events: Vec<Event>,
+}
+
+/// Makes so many pairs and connects them. The seed decides what they say.
+pub(super) async fn connect_pairs(
+    accounts: &Accounts,
+    endpoint: &Endpoint,
+    pairs: u32,
+    (payload_bytes, seed): (u32, u64),
+) -> anyhow::Result<Vec<Pair>> {
+    let guests = accounts.guests(pairs as usize * 2).await?;
+    let opening = stream::iter(&guests).map(|guest| Socket::open(endpoint, guest)).buffered(AT_ONCE);
+    let sockets: Vec<Socket> = opening.try_collect().await?;
+    let ends = guests.iter().cloned().zip(sockets).zip(0..);
+    let mut ends = ends.map(|((guest, socket), client)| End { socket, guest, client });
+    let (mut random, run) = (fastrand::Rng::with_seed(seed), Run::begin());
+    let mut connected = Vec::new();
+    while let (Some(writer), Some(reader)) = (ends.next(), ends.next()) {
+        let body = text(&mut random, payload_bytes);
+        connected.push(Pair { writer, reader, run: run.clone(), body, before: Vec::new() });
+    }
+    Ok(connected)
+}
+
+/// A text of so many bytes.
+pub(super) fn text(random: &mut fastrand::Rng, bytes: u32) -> Arc<str> {
+    (0..bytes).map(|_| random.alphanumeric()).collect::<String>().into()
+}
+
+impl End {
+    const fn witness(&self) -> Witness {
+        Witness { client: self.client, user: self.guest.user }
+    }
 }
 
 impl Pair {
-    /// Sends by the cues until they end, then waits for what is missing. `started` is the ledger's zero.
-    pub(super) async fn play(self, started: Instant, window: Window, cue: Cue, stop: CancellationToken) -> Seen {
-        let seen = Seen {
-            conversation: self.conversation.clone(),
-            reader: self.reader.guest.clone(),
-            events: Vec::new(),
-            ack_us: Vec::new(),
-            delivery_us: Vec::new(),
-            sent: 0,
-            acknowledged_in_window: 0,
-            unfinished: 0,
-            refused: BTreeMap::new(),
-            broken: None,
-        };
-        let (messages, unanswered, undelivered) = (Vec::new(), 0, 0);
-        let mut playing = Playing { pair: self, started, window, messages, unanswered, undelivered, seen };
+    /// Sends by the cues until they end, then waits for what is missing.
+    pub(super) async fn play(self, window: Window, cue: Cue, stop: CancellationToken) -> Seen {
+        let Self { writer, reader, run, body, before } = self;
+        let conversation = Arc::new(Conversation::direct(writer.guest.user, reader.guest.user));
+        let outbox = Outbox::of(writer.witness(), run, body);
+        let (delivered, undelivered, events) = (Vec::new(), 0, before);
+        let mut playing = Playing { writer, reader, conversation, window, outbox, delivered, undelivered, events };
         playing.connections(true);
         // Answers have their own limit; this one is for a server that does not even read.
         let limit = window.to + GRACE * 2;
-        match timeout_at(limit.into(), playing.play(cue, &stop)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => playing.seen.broken = Some(format!("{error:#}")),
-            Err(_) => playing.seen.broken = Some("the server takes no more messages".to_owned()),
-        }
+        let broken = match timeout_at(limit.into(), playing.play(cue, &stop)).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(format!("{error:#}")),
+            Err(_) => Some("the server takes no more messages".to_owned()),
+        };
         playing.connections(false);
-        playing.seen.unfinished = (playing.unanswered + playing.undelivered) as u64;
-        playing.seen
+        playing.seen(broken)
     }
 }
 
@@ -124,15 +145,15 @@ impl Playing {
         loop {
             if let Cue::InFlight { unanswered, messages_max } = cue {
                 let over = stop.is_cancelled() || Instant::now() >= self.window.to;
-                if sending && (over || self.messages.len() >= messages_max) {
+                if sending && (over || self.outbox.messages.len() >= messages_max) {
                     sending = false;
                     timer.as_mut().reset((Instant::now() + GRACE).into());
                 }
-                while sending && self.unanswered < unanswered && self.messages.len() < messages_max {
+                while sending && self.outbox.unanswered() < unanswered && self.outbox.messages.len() < messages_max {
                     self.send(Instant::now()).await?;
                 }
             }
-            if !sending && self.unanswered + self.undelivered == 0 {
+            if !sending && self.outbox.unanswered() + self.undelivered == 0 {
                 return Ok(());
             }
             tokio::select! {
@@ -143,8 +164,8 @@ impl Playing {
                         timer.as_mut().reset((Instant::now() + GRACE).into());
                     }
                 },
-                frame = self.pair.writer.socket.next() => self.take_by_writer(frame?).await?,
-                frame = self.pair.reader.socket.next() => self.take_by_reader(frame?),
+                frame = self.writer.socket.next() => self.take_by_writer(frame?).await?,
+                frame = self.reader.socket.next() => self.take_by_reader(frame?),
                 // Times end by themselves; only what is in flight has to be told, at the top.
                 () = &mut timer => match (sending, &cue) {
                     (true, Cue::InFlight { .. }) => {}
@@ -156,28 +177,16 @@ impl Playing {
     }
 
     async fn send(&mut self, due: Instant) -> anyhow::Result<()> {
-        let command = format!("{}-{}", self.pair.run, self.messages.len());
-        self.messages.push(Message { due, answered: false, delivered: false });
-        self.unanswered += 1;
-        self.seen.sent += 1;
-        let (client, user) = (self.pair.writer.client, self.pair.writer.guest.user);
-        let conversation = self.pair.conversation.clone();
-        let at_us = self.now_us();
-        self.seen.events.push(Event::Sent { at_us, client, user, conversation, command: command.clone() });
-        let content = Content { kind: Some(content::Kind::Text(Text { text: self.pair.body.clone() })) };
-        let conversation_id = self.pair.conversation.clone();
-        let send = client::Send { conversation_id, command_id: command, content: Some(content) };
-        Ok(self.pair.writer.socket.send(Out::Send(send)).await?)
+        let frame = self.outbox.send(&self.window, &self.conversation, due);
+        self.delivered.push(None);
+        Ok(self.writer.socket.send(frame).await?)
     }
 
     async fn take_by_writer(&mut self, frame: In) -> anyhow::Result<()> {
         match frame {
             In::Ack(ack) => self.acknowledged(ack),
             In::Entry(entry) => self.pushed(&entry, true),
-            In::Error(frame) => {
-                let error = proto::Error::from(frame.error.unwrap_or_default());
-                return self.refused(frame.command_id, &error).await;
-            }
+            In::Error(frame) => return self.refused(frame).await,
             In::Kicked(_) | In::Reconnect(_) => bail!("sent away by the server"),
             _ => {}
         }
@@ -188,90 +197,64 @@ impl Playing {
         let now = Instant::now();
         let In::Entry(entry) = frame else { return };
         self.pushed(&entry, false);
-        let Some(number) = self.number(&entry.command_id) else { return };
-        let Some(message) = self.messages.get_mut(number) else { return };
-        if std::mem::replace(&mut message.delivered, true) {
+        let Some(number) = self.outbox.number_of(&entry.command_id) else { return };
+        let Some(delivered) = self.delivered.get_mut(number) else { return };
+        if delivered.is_some() {
             return;
         }
-        if message.answered {
+        *delivered = Some(now);
+        if self.outbox.is_stored(number) {
             self.undelivered -= 1;
         }
-        if self.window.holds(message.due) {
-            self.seen.delivery_us.push(micros(now.duration_since(message.due)));
-        }
     }
 
-    fn acknowledged(&mut self, ack: client::Ack) {
-        let now = Instant::now();
-        if let Some(number) = self.number(&ack.command_id) {
-            self.answered(number, true);
-            if let Some(message) = self.messages.get(number).filter(|message| self.window.holds(message.due)) {
-                self.seen.ack_us.push(micros(now.duration_since(message.due)));
-            }
-            self.seen.acknowledged_in_window += u64::from(self.window.holds(now));
-        }
-        let (at_us, client, user) = (self.now_us(), self.pair.writer.client, self.pair.writer.guest.user);
-        let client::Ack { conversation_id: conversation, command_id: command, seq, message_id, .. } = ack;
-        self.seen.events.push(Event::Stored { at_us, client, user, conversation, command, seq, message_id });
-    }
-
-    /// A refused message is given up; those after it go on.
-    async fn refused(&mut self, command: String, error: &proto::Error) -> anyhow::Result<()> {
-        *self.seen.refused.entry(error.code().to_string()).or_default() += 1;
-        let Some(number) = self.number(&command) else { bail!("{error}") };
-        self.answered(number, false);
-        let conversation = self.pair.conversation.clone();
-        if error.code().retryable() {
-            let abandon = Abandon { conversation_id: conversation, command_id: command };
-            return Ok(self.pair.writer.socket.send(Out::Abandon(abandon)).await?);
-        }
-        let (at_us, user, code) = (self.now_us(), self.pair.writer.guest.user, error.code().to_string());
-        self.seen.events.push(Event::Rejected { at_us, user, conversation, command, code });
-        Ok(())
-    }
-
-    /// The first answer to a message counts.
-    fn answered(&mut self, number: usize, stored: bool) {
-        let Some(message) = self.messages.get_mut(number) else { return };
-        if std::mem::replace(&mut message.answered, true) {
-            return;
-        }
-        self.unanswered -= 1;
-        if stored && !message.delivered {
+    fn acknowledged(&mut self, ack: Ack) {
+        let number = self.outbox.acknowledged(&self.window, ack);
+        if number.is_some_and(|number| self.delivered[number].is_none()) {
             self.undelivered += 1;
-        } else if !stored {
-            // Nothing is to come.
-            message.delivered = true;
+        }
+    }
+
+    async fn refused(&mut self, frame: ErrorFrame) -> anyhow::Result<()> {
+        match self.outbox.refused(&self.window, frame) {
+            Some(abandon) => Ok(self.writer.socket.send(abandon).await?),
+            None => Ok(()),
         }
     }
 
     fn pushed(&mut self, entry: &Entry, to_writer: bool) {
-        let at_us = self.now_us();
-        let end = if to_writer { &self.pair.writer } else { &self.pair.reader };
+        let at_us = self.window.at_us(Instant::now());
+        let end = if to_writer { &self.writer } else { &self.reader };
         let (client, user, command) = (end.client, end.guest.user, entry.command_id.clone());
         let (conversation, seq, message_id) = (entry.conversation_id.clone(), entry.seq, entry.message_id);
-        self.seen.events.push(Event::Pushed { at_us, client, user, conversation, seq, message_id, command });
+        self.events.push(Event::Pushed { at_us, client, user, conversation, seq, message_id, command });
     }
 
     fn connections(&mut self, begin: bool) {
-        let at_us = self.now_us();
-        for end in [&self.pair.writer, &self.pair.reader] {
-            let client = end.client;
-            self.seen.events.push(if begin {
-                // They were welcomed before the load began.
-                Event::Connected { at_us: 0, client, user: end.guest.user }
-            } else {
-                Event::Disconnected { at_us, client }
-            });
+        let at_us = self.window.at_us(Instant::now());
+        for end in [&self.writer, &self.reader] {
+            let witness = end.witness();
+            // They were welcomed before the load began.
+            self.events.push(if begin { witness.connected(0) } else { witness.disconnected(at_us) });
         }
     }
 
-    fn number(&self, command: &str) -> Option<usize> {
-        command.strip_prefix(&self.pair.run)?.strip_prefix('-')?.parse().ok()
-    }
-
-    fn now_us(&self) -> u64 {
-        micros(self.started.elapsed())
+    fn seen(self, broken: Option<String>) -> Seen {
+        let Self { reader, conversation, window, mut outbox, delivered, undelivered, mut events, .. } = self;
+        events.append(&mut outbox.events);
+        let deliveries = outbox.messages.iter().zip(&delivered);
+        let deliveries = deliveries.filter_map(|(message, at)| Some(Took::until(message.due, (*at)?))).collect();
+        Seen {
+            history: History { conversation: conversation.id.clone(), reader: reader.guest, events },
+            acks: outbox.acks().map(|(_, took)| took).collect(),
+            deliveries,
+            sent: outbox.messages.len() as u64,
+            acknowledged: outbox.stored(),
+            acknowledged_in_window: outbox.stored_within(&window),
+            unfinished: (outbox.unanswered() + undelivered) as u64,
+            refused: outbox.refused,
+            broken,
+        }
     }
 }
 
@@ -281,8 +264,4 @@ async fn next_time(cue: &mut Cue) -> Option<Instant> {
         Cue::Times(times) => times.recv().await,
         Cue::InFlight { .. } => std::future::pending().await,
     }
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

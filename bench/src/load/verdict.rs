@@ -1,16 +1,27 @@
 //! What the ledger says of a load.
 
+use std::collections::{BTreeSet, HashMap};
+
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use im_bench::ledger::{self, Event};
-use proto::message::entry_body::Kind;
+use im_bench::ledger::{self, Event, Report};
+use proto::message::{Entry, entry_body::Kind};
 use serde::{Deserialize, Serialize};
 
-use super::{account::Accounts, pair::Seen};
+use super::account::{Accounts, Guest};
 
 /// Histories read at the same time.
 const HISTORIES_AT_ONCE: usize = 8;
 /// Violations that are told with the result; all are counted.
 const VIOLATIONS_TOLD: usize = 20;
+
+/// What happened to a conversation.
+#[derive(Default)]
+pub(super) struct History {
+    pub(super) conversation: String,
+    /// A member who may see the whole log.
+    pub(super) reader: Guest,
+    pub(super) events: Vec<Event>,
+}
 
 /// What the ledger says, with the readers' history as the log: the database itself is not asked.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -26,52 +37,152 @@ pub(crate) struct Verdict {
 }
 
 /// Reads what the readers may see in the end and checks each conversation by itself: they share nothing.
-pub(super) async fn judge(accounts: &Accounts, seen: &mut [Seen]) -> anyhow::Result<Verdict> {
-    let reading = stream::iter(seen.iter_mut()).map(|pair| async move {
-        if !pair.events.iter().any(|event| matches!(event, Event::Stored { .. } | Event::Pushed { .. })) {
-            // As far as can be seen nothing was ever stored, so there may be no such conversation.
-            return Ok(());
-        }
-        let history = accounts.history(&pair.reader, &pair.conversation).await?;
-        let entries = history.into_iter().map(to_ledger).collect();
-        pair.events.push(Event::Log { conversation: pair.conversation.clone(), entries });
-        anyhow::Ok(())
+pub(super) async fn judge(
+    accounts: &Accounts,
+    histories: impl IntoIterator<Item = History>,
+) -> anyhow::Result<Verdict> {
+    let reading = stream::iter(histories).map(|mut history| async move {
+        history.read_log(accounts).await?;
+        anyhow::Ok(ledger::check(&history.events))
     });
-    reading.buffer_unordered(HISTORIES_AT_ONCE).try_collect::<Vec<()>>().await?;
+    let reports: Vec<Report> = reading.buffer_unordered(HISTORIES_AT_ONCE).try_collect().await?;
     let mut verdict = Verdict::default();
-    for pair in seen.iter() {
-        let report = ledger::check(&pair.events);
-        verdict.sent += report.sent;
-        verdict.acknowledged += report.acknowledged;
-        verdict.unknown += report.unknown;
-        verdict.entries += report.entries;
-        verdict.pushes += report.pushes;
-        verdict.pushes_due += report.pushes_due;
-        verdict.violations += report.violations.len();
-        let room = VIOLATIONS_TOLD - verdict.told.len();
-        verdict.told.extend(report.violations.iter().take(room).map(ToString::to_string));
+    for report in &reports {
+        verdict.add(report);
     }
     Ok(verdict)
 }
 
-fn to_ledger(entry: proto::message::Entry) -> ledger::Entry {
+/// The same for one conversation of which more came to its members than should be events at the same time: part by part,
+/// each with the connections of some members and what was pushed to them.
+pub(super) async fn judge_in_parts(
+    accounts: &Accounts,
+    mut history: History,
+    parts: impl Iterator<Item = Vec<Event>>,
+) -> anyhow::Result<Verdict> {
+    history.read_log(accounts).await?;
+    let mut events = history.events;
+    let shared = events.len();
+    let (mut verdict, mut found) = (Verdict::default(), BTreeSet::new());
+    for part in parts {
+        events.truncate(shared);
+        events.extend(part);
+        let report = ledger::check(&events);
+        let (pushes, pushes_due) = (verdict.pushes, verdict.pushes_due);
+        verdict = Verdict::default();
+        verdict.add(&report);
+        verdict.pushes += pushes;
+        verdict.pushes_due += pushes_due;
+        // What is wrong with the log shows in every part.
+        found.extend(report.violations.iter().map(ToString::to_string));
+    }
+    verdict.violations = found.len();
+    verdict.told = found.into_iter().take(VIOLATIONS_TOLD).collect();
+    Ok(verdict)
+}
+
+/// Events by the conversation that they are about; connections are about none.
+pub(super) fn by_conversation(events: impl IntoIterator<Item = Event>) -> HashMap<String, Vec<Event>> {
+    let mut sorted: HashMap<String, Vec<Event>> = HashMap::new();
+    for event in events {
+        let conversation = match &event {
+            Event::Connected { .. } | Event::Disconnected { .. } => continue,
+            Event::Sent { conversation, .. }
+            | Event::Stored { conversation, .. }
+            | Event::Rejected { conversation, .. }
+            | Event::Pushed { conversation, .. }
+            | Event::Seen { conversation, .. }
+            | Event::Unread { conversation, .. }
+            | Event::Log { conversation, .. } => conversation,
+        };
+        match sorted.get_mut(conversation) {
+            Some(events) => events.push(event),
+            None => drop(sorted.insert(conversation.clone(), vec![event])),
+        }
+    }
+    sorted
+}
+
+impl History {
+    async fn read_log(&mut self, accounts: &Accounts) -> anyhow::Result<()> {
+        if !self.events.iter().any(|event| matches!(event, Event::Stored { .. } | Event::Pushed { .. })) {
+            // As far as can be seen nothing was ever stored, so there may be no such conversation.
+            return Ok(());
+        }
+        let history = accounts.history(&self.reader, &self.conversation).await?;
+        let entries = history.into_iter().map(to_ledger).collect();
+        self.events.push(Event::Log { conversation: self.conversation.clone(), entries });
+        Ok(())
+    }
+}
+
+impl Verdict {
+    fn add(&mut self, report: &Report) {
+        self.sent += report.sent;
+        self.acknowledged += report.acknowledged;
+        self.unknown += report.unknown;
+        self.entries += report.entries;
+        self.pushes += report.pushes;
+        self.pushes_due += report.pushes_due;
+        self.violations += report.violations.len();
+        let room = VIOLATIONS_TOLD - self.told.len();
+        self.told.extend(report.violations.iter().take(room).map(ToString::to_string));
+    }
+
+    /// What it found that must not be.
+    pub(super) fn fault(&self) -> Option<String> {
+        (self.violations > 0)
+            .then(|| format!("the ledger found {} violations: {}", self.violations, self.told.join("; ")))
+    }
+}
+
+fn to_ledger(entry: Entry) -> ledger::Entry {
+    let (mut members, mut left) = (Vec::new(), Vec::new());
     let kind = entry.body.and_then(|body| body.kind);
     let countable = matches!(kind, Some(Kind::Message(_)));
-    // The first message of a direct conversation makes its members.
-    let made = if entry.seq == 1 { entry.conversation_id.as_str() } else { "" };
-    let members = made.split(':').skip(1).filter_map(|part| part.parse().ok()).collect();
+    match kind {
+        Some(Kind::Created(created)) => members = created.member_ids,
+        Some(Kind::Joined(joined)) => members = joined.user_ids,
+        Some(Kind::Left(gone)) => left.push(gone.user_id),
+        Some(Kind::Removed(gone)) => left.push(gone.user_id),
+        // The first message of a direct conversation makes its members.
+        Some(Kind::Message(_)) if entry.seq == 1 => {
+            members = entry.conversation_id.split(':').skip(1).filter_map(|part| part.parse().ok()).collect();
+        }
+        _ => {}
+    }
     let (seq, message_id, sender, command) = (entry.seq, entry.message_id, entry.sender_id, entry.command_id);
-    ledger::Entry { seq, message_id, sender, command, msg_no: entry.msg_no, members, left: Vec::new(), countable }
+    ledger::Entry { seq, message_id, sender, command, msg_no: entry.msg_no, members, left, countable }
 }
 
 #[cfg(test)]
 mod tests {
+    use proto::message::{Content, Created, EntryBody, Joined};
+
     use super::*;
+
+    fn entry(conversation: &str, seq: i64, kind: Kind) -> ledger::Entry {
+        let (conversation_id, body) = (conversation.to_owned(), Some(EntryBody { kind: Some(kind) }));
+        to_ledger(Entry { conversation_id, seq, body, ..Entry::default() })
+    }
 
     #[test]
     fn the_first_message_of_a_direct_conversation_makes_its_members() {
-        let entry = |seq| proto::message::Entry { conversation_id: "d:3:9".into(), seq, ..Default::default() };
-        assert_eq!(to_ledger(entry(1)).members, [3, 9]);
-        assert!(to_ledger(entry(2)).members.is_empty());
+        assert_eq!(entry("d:3:9", 1, Kind::Message(Content::default())).members, [3, 9]);
+        assert!(entry("d:3:9", 2, Kind::Message(Content::default())).members.is_empty());
+    }
+
+    #[test]
+    fn a_group_has_those_it_was_made_with_and_those_who_joined() {
+        let made = entry("g:1", 1, Kind::Created(Created { member_ids: vec![1, 2], ..Created::default() }));
+        let joined = entry("g:1", 2, Kind::Joined(Joined { user_ids: vec![3] }));
+        assert_eq!((made.members, joined.members, joined.countable), (vec![1, 2], vec![3], false));
+    }
+
+    #[test]
+    fn events_are_sorted_by_what_they_are_about() {
+        let log = |conversation: &str| Event::Log { conversation: conversation.into(), entries: Vec::new() };
+        let sorted = by_conversation([log("a"), Event::Disconnected { at_us: 1, client: 1 }, log("b"), log("a")]);
+        assert_eq!((sorted.len(), sorted["a"].len(), sorted["b"].len()), (2, 2, 1));
     }
 }

@@ -16,4 +16,4 @@ pub(crate) use histogram::{Latencies, Plateau, Summary};
 pub(crate) use machine::Machine;
 pub(crate) use memory::{private_dirty_bytes, slope};
 pub(crate) use threads::ThreadTimes;
-pub(crate) use window::{Length, Window, wait_until};
+pub(crate) use window::{Length, Window, micros, wait_until};

@@ -38,6 +38,21 @@ impl Window {
     pub(crate) fn holds(&self, at: Instant) -> bool {
         self.from <= at && at < self.to
     }
+
+    /// Microseconds from the start, the ledger's zero; 0 for what lies before it.
+    pub(crate) fn at_us(&self, at: Instant) -> u64 {
+        micros(at.saturating_duration_since(self.started))
+    }
+
+    /// The same seconds, less those after an end that came sooner.
+    pub(crate) fn seconds_until(&self, ended: Instant) -> f64 {
+        ended.clamp(self.from, self.to).duration_since(self.from).as_secs_f64()
+    }
+}
+
+/// Whole microseconds.
+pub(crate) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Until then, or until the stop.

@@ -18,7 +18,7 @@ use tokio_tungstenite::WebSocketStream;
 use super::server::Role;
 use crate::{
     floors::FloorPlan,
-    load::{check_descriptors_of, connect},
+    load::{Connections, connect},
 };
 
 /// Handshakes at the same time, unless the plan says otherwise.
@@ -51,7 +51,7 @@ impl SocketServer {
             .spawn()
             .context("cannot start the server of a floor")?;
         let pid = child.id().context("the server of a floor has ended")?;
-        check_descriptors_of("--sockets", plan.sockets, pid)?;
+        Connections { flag: "--sockets", asked: plan.sockets, each: 1, beside: 0 }.check(pid)?;
         let mut said = BufReader::new(child.stdout.take().context("no output to read")?).lines();
         let line =
             timeout(START_MAX, said.next_line()).await.context("the server of a floor did not start in time")??;
