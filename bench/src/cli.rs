@@ -1,5 +1,7 @@
 //! The command line.
 
+mod loads;
+
 use std::{
     io::{self, Write as _},
     path::PathBuf,
@@ -8,6 +10,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand, value_parser};
 
+pub(crate) use self::loads::{GroupArgs, MixedArgs, ReconnectArgs, Setting, SyncArgs};
 use crate::{
     error::Usage,
     floors::{Floor, Role, SOCKETS},
@@ -20,6 +23,11 @@ Examples:
   gochat-bench direct                                   start standalone, 100 messages a second, a table of latencies
   gochat-bench direct --pairs 100 --in-flight 8         as fast as it goes, 8 unanswered for each pair
   gochat-bench direct --target http://127.0.0.1:8080    load a gateway that runs
+  gochat-bench group --members 1000                     one group, all online: how long to the last member
+  gochat-bench group --members 5000 --burst 16          the same, 16 messages at once
+  gochat-bench mixed --rate 200                         messages to one and to 50, read cursors, history
+  gochat-bench reconnect --connections 10000            all are cut and come back, while others keep talking
+  gochat-bench sync --devices 200 --messages 50         devices that were away catch up
   gochat-bench idle --connections 10000                 what a connection that says nothing costs
   gochat-bench floors --of standalone                   what the parts alone can do here
   gochat-bench floors --only write-loop,handshake       what many bare connections cost
@@ -46,6 +54,28 @@ pub(crate) enum Command {
     /// a server that stalls is charged for everything that should have been sent meanwhile. With --in-flight each pair
     /// keeps that many messages unanswered and sends as fast as they are acknowledged. The ledger judges every message.
     Direct(DirectArgs),
+    /// One group whose members are all connected: to the ack, the median member and the last member.
+    ///
+    /// The first member writes at intended times, a message or a --burst that leaves together, and latency counts from those.
+    /// A group of 500 or more is large: its entries go by way of im-task. CPU is told for each delivery. The ledger judges
+    /// every push, so members times messages is bounded.
+    Group(GroupArgs),
+    /// Users who do a bit of everything: 80 % direct messages, 15 % to groups of 50, 5 % read cursors and histories.
+    ///
+    /// All of it has intended times, and each kind its own latencies. A receipt takes about a second by design, because
+    /// cursors are collected. The ledger judges every message, and in the end every unread count.
+    Mixed(MixedArgs),
+    /// All connections are cut at once and come back with a digest, while others keep talking.
+    ///
+    /// Counts how long until all are live again, the hellos, and the latency of those others before and meanwhile: for
+    /// --warm-up-seconds and --seconds they talk undisturbed, then comes the cut. In the end some of those who came back write to
+    /// each other.
+    Reconnect(ReconnectArgs),
+    /// Devices that were away while messages came: hello, sync and fetch until each has all there is.
+    ///
+    /// Devices come back at intended times, and latency counts from those. The ledger compares what they have in the end with
+    /// the log.
+    Sync(SyncArgs),
     /// Connections that are logged in and say nothing: private dirty memory of the gateway for each.
     Idle(IdleArgs),
     /// What the parts can do alone: a Kafka hop, a durable insert, a call, an echo.

@@ -1,5 +1,7 @@
 //! What the commands do.
 
+mod loads;
+
 use std::{fs, path::Path};
 
 use anyhow::{Context as _, bail};
@@ -7,13 +9,20 @@ use im_infra::lifecycle::{Lifecycle, stop_on_signals};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use self::loads::{Told, load};
 use crate::{
-    cli::{Cli, Command, DirectArgs, FloorsArgs, IdleArgs, ReportArgs, RunArgs},
+    cli::{
+        Cli, Command, DirectArgs, FloorsArgs, GroupArgs, IdleArgs, MixedArgs, ReconnectArgs, ReportArgs, RunArgs,
+        SyncArgs,
+    },
     error::usage,
     floors::{Floor, FloorPlan, FloorResult, Pace, floors_of, measure_floor, serve},
-    load::{DirectPlan, Drive, IdlePlan, Connections, check_descriptors, measure_idle},
+    load::{
+        Connections, DirectPlan, Drive, GroupResult, IdlePlan, MixedResult, ReconnectResult, SyncResult, check_descriptors,
+        measure_idle,
+    },
     output::{note, say},
-    report::{direct_table, document, floors_table, idle_table},
+    report::{direct_table, document, floors_table, group_table, idle_table, mixed_table, reconnect_table, sync_table},
     run::{RunPlan, RunResult, measure, play},
     target::{Process, TargetName, start},
 };
@@ -28,6 +37,10 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
     let stop = life.stopping();
     match cli.command {
         Command::Direct(args) => Box::pin(direct(&args, &stop)).await,
+        Command::Group(args) => Box::pin(group(&args, &stop)).await,
+        Command::Mixed(args) => Box::pin(mixed(&args, &stop)).await,
+        Command::Reconnect(args) => Box::pin(reconnect(&args, &stop)).await,
+        Command::Sync(args) => Box::pin(sync(&args, &stop)).await,
         Command::Idle(args) => Box::pin(idle(&args, &stop)).await,
         Command::Floors(args) => Box::pin(floors(&args, &stop)).await,
         Command::Run(args) => Box::pin(run_all(&args, &stop)).await,
@@ -52,6 +65,34 @@ async fn direct(args: &DirectArgs, stop: &CancellationToken) -> anyhow::Result<(
         bail!("{fault}");
     }
     stopped
+}
+
+async fn group(args: &GroupArgs, stop: &CancellationToken) -> anyhow::Result<()> {
+    let plan = args.plan();
+    let what = format!("a group of {}, {} messages {} times a second", plan.members, plan.burst, plan.rate);
+    let tell = |found: &GroupResult| Told { table: group_table(found), fault: found.sum.fault() };
+    Box::pin(load(plan, (&args.setting, &what), tell, stop)).await
+}
+
+async fn mixed(args: &MixedArgs, stop: &CancellationToken) -> anyhow::Result<()> {
+    let plan = args.plan();
+    let what = format!("{} groups, {} a second of everything", plan.groups, plan.rate);
+    let tell = |found: &MixedResult| Told { table: mixed_table(found), fault: found.sum.fault() };
+    Box::pin(load(plan, (&args.setting, &what), tell, stop)).await
+}
+
+async fn reconnect(args: &ReconnectArgs, stop: &CancellationToken) -> anyhow::Result<()> {
+    let plan = args.plan();
+    let what = format!("{} connections, {} pairs that talk", plan.connections, plan.pairs);
+    let tell = |found: &ReconnectResult| Told { table: reconnect_table(found), fault: found.fault() };
+    Box::pin(load(plan, (&args.setting, &what), tell, stop)).await
+}
+
+async fn sync(args: &SyncArgs, stop: &CancellationToken) -> anyhow::Result<()> {
+    let plan = args.plan();
+    let what = format!("{} devices with {} conversations", plan.devices, plan.conversations);
+    let tell = |found: &SyncResult| Told { table: sync_table(found), fault: found.sum.fault() };
+    Box::pin(load(plan, (&args.setting, &what), tell, stop)).await
 }
 
 async fn idle(args: &IdleArgs, stop: &CancellationToken) -> anyhow::Result<()> {

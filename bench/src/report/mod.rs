@@ -2,9 +2,11 @@
 
 mod compare;
 mod document;
+mod loads;
 mod peers;
 mod rows;
 mod text;
 
 pub(crate) use document::document;
+pub(crate) use loads::{group_table, mixed_table, reconnect_table, sync_table};
 pub(crate) use text::{direct_table, floors_table, idle_table};

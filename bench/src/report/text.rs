@@ -64,14 +64,14 @@ pub(crate) fn idle_table(idle: &IdleResult) -> String {
     std::iter::once(head).chain(readings).chain([slope]).collect::<Vec<_>>().join("\n")
 }
 
-fn heading() -> String {
+pub(super) fn heading() -> String {
     format!(
         "{:<24}{:>9}{:>11}{:>11}{:>11}{:>11}{:>11}",
         "", "count", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms"
     )
 }
 
-fn line(name: &str, summary: &Summary) -> String {
+pub(super) fn line(name: &str, summary: &Summary) -> String {
     let times = [summary.p50_us, summary.p90_us, summary.p99_us, summary.p999_us, summary.max_us];
     let times: String = times.iter().map(|us| format!("{:>11.3}", *us as f64 / 1_000.0)).collect();
     format!("{name:<24}{:>9}{times}", summary.count)

@@ -6,7 +6,7 @@ use super::bench::{command, run};
 
 #[tokio::test]
 async fn a_wrong_request_is_told_in_one_line_with_exit_code_2() {
-    let cases: [(&[&str], &str); 7] = [
+    let cases: [(&[&str], &str); 13] = [
         (&["direct", "--target", "http://127.0.0.1:1"], "nothing listens at 127.0.0.1:1"),
         (&["direct", "--target", "http://192.0.2.1:80"], "--allow-remote"),
         (&["direct", "--rate", "50000", "--seconds", "600"], "--seconds"),
@@ -14,6 +14,12 @@ async fn a_wrong_request_is_told_in_one_line_with_exit_code_2() {
         (&["direct", "--gochat", "/bin/true"], "is not gochat"),
         (&["idle", "--target", "http://127.0.0.1:1"], "--pid"),
         (&["report", "/nowhere/raw.json"], "/nowhere/raw.json"),
+        (&["group", "--target", "http://127.0.0.1:1"], "nothing listens at 127.0.0.1:1"),
+        (&["group", "--members", "5000", "--burst", "256"], "take fewer --members"),
+        (&["reconnect", "--connections", "100", "--in-flight", "101"], "--in-flight 101 is more"),
+        (&["reconnect", "--rate", "50000"], "take a lower --rate"),
+        (&["sync", "--devices", "5000", "--conversations", "500"], "take fewer --devices"),
+        (&["mixed", "--rate", "50000", "--seconds", "600"], "take fewer --seconds"),
     ];
     for (arguments, part) in cases {
         let said = run(&mut command(arguments)).await;
@@ -31,6 +37,22 @@ async fn contradictory_flags_are_refused() {
 }
 
 #[tokio::test]
+async fn numbers_beyond_what_is_possible_are_refused_with_the_range() {
+    let cases: [(&[&str], &str); 5] = [
+        (&["group", "--members", "5001"], "2..=5000"),
+        (&["group", "--members", "1"], "2..=5000"),
+        (&["reconnect", "--connections", "13001"], "2..=13000"),
+        (&["sync", "--messages", "0"], "1..=10000"),
+        (&["mixed", "--groups", "41"], "1..=40"),
+    ];
+    for (arguments, range) in cases {
+        let said = run(&mut command(arguments)).await;
+        assert_eq!(said.code, Some(2), "{arguments:?}: {}", said.errors);
+        assert!(said.errors.contains(range), "{arguments:?}: {}", said.errors);
+    }
+}
+
+#[tokio::test]
 async fn processes_without_infrastructure_name_the_command_that_starts_it() {
     let mut without = command(&["run", "--target", "processes"]);
     for variable in ["GOCHAT_TEST_KAFKA", "GOCHAT_TEST_ETCD", "GOCHAT_TEST_REDIS", "GOCHAT_TEST_MARIADB"] {
@@ -44,18 +66,29 @@ async fn processes_without_infrastructure_name_the_command_that_starts_it() {
 #[tokio::test]
 async fn too_few_descriptors_are_told_with_how_many_would_do() {
     let bench = env!("CARGO_BIN_EXE_gochat-bench");
-    let mut few = Command::new("bash");
-    few.args(["-c", "ulimit -n 300 && exec \"$0\" idle --connections 10000", bench]);
-    let said = run(&mut few).await;
-    assert_eq!(said.code, Some(2), "{}", said.errors);
-    assert!(said.errors.contains("10200") && said.errors.contains("--connections 100"), "{}", said.errors);
+    let cases = [
+        ("idle --connections 10000", "10200", "--connections 100"),
+        ("group --members 1000", "1200", "--members 100"),
+        ("reconnect --connections 10000 --pairs 10", "10220", "--connections 80"),
+        ("sync --devices 1000 --conversations 20 --messages 1", "1220", "--devices 80"),
+        ("mixed --groups 10", "700", "--groups 2"),
+    ];
+    for (arguments, needed, fewer) in cases {
+        let mut few = Command::new("bash");
+        few.args(["-c", &format!("ulimit -n 300 && exec \"$0\" {arguments}"), bench]);
+        let said = run(&mut few).await;
+        assert_eq!(said.code, Some(2), "{arguments}: {}", said.errors);
+        assert!(said.errors.contains(needed) && said.errors.contains(fewer), "{arguments}: {}", said.errors);
+    }
 }
 
 #[tokio::test]
 async fn help_teaches() {
     let said = run(&mut command(&["--help"])).await;
     assert_eq!(said.code, Some(0));
-    for part in ["Examples:", "direct", "idle", "floors", "run", "report", "Exit codes"] {
+    for part in
+        ["Examples:", "direct", "group", "mixed", "reconnect", "sync", "idle", "floors", "run", "report", "Exit codes"]
+    {
         assert!(said.out.contains(part), "{part} not in {}", said.out);
     }
 }

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::bench::{command, run};
 
-async fn result_of(arguments: &[&str]) -> Value {
+/// Runs a load and answers what it wrote.
+pub(crate) async fn result_of(arguments: &[&str]) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("result.json");
     let said = run(command(arguments).arg("--folder").arg(folder.path()).arg("--out").arg(&out)).await;
