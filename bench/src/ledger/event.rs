@@ -96,10 +96,48 @@ pub enum Event {
         /// Place and id, ascending.
         entries: Vec<(i64, i64)>,
     },
+    /// A connection is one of a device's: what the device sends is in order over all of its connections.
+    Device {
+        /// Which connection.
+        client: Client,
+        /// Whose it is; a number that no other device has.
+        device: u64,
+    },
+    /// Something was done to the system.
+    Struck {
+        /// When it took effect.
+        at_us: u64,
+        /// What.
+        fault: String,
+        /// Commands without an outcome at that moment.
+        in_flight: u64,
+    },
+    /// From here on nothing was done to the system any more, and all of it runs.
+    Healed {
+        /// When.
+        at_us: u64,
+    },
+    /// No outcome was waited for any longer.
+    Ended {
+        /// When.
+        at_us: u64,
+    },
+    /// In the end: whether a user is said to be online.
+    Presence {
+        /// Who.
+        user: User,
+        /// Whether the user has a connection.
+        connected: bool,
+        /// What the server says, once it had the time to notice.
+        online: bool,
+    },
     /// In the end: what a user is told to be unread, and how far the user has read.
     Unread {
         /// Who.
         user: User,
+        /// On which device; all of a user's must be told the same.
+        #[serde(default)]
+        device: u64,
         /// Of what.
         conversation: String,
         /// What the server says.

@@ -16,7 +16,9 @@
 
 mod checks;
 mod event;
+mod history;
 mod view;
 
-pub use checks::{Report, Violation, check};
+pub use checks::{Report, Violation, check, check_beginning};
 pub use event::{Client, Entry, Event, User};
+pub use history::{Header, History, HistoryError, HistoryWriter};

@@ -22,11 +22,23 @@ pub(super) struct Life {
     pub(super) to_us: u64,
 }
 
+/// What a device was told of a conversation.
+#[derive(Clone, Copy)]
+pub(super) struct Told {
+    pub(super) device: u64,
+    pub(super) unread: i64,
+    pub(super) read_seq: i64,
+}
+
 /// Everything, by what it is about.
 #[derive(Default)]
 pub(super) struct View<'a> {
+    /// Whether this is the whole history, so that what is not in it did not happen.
+    pub(super) complete: bool,
     /// First send of each command: when and by which connection.
     pub(super) sent: HashMap<Key<'a>, (u64, Client)>,
+    /// Its last send.
+    pub(super) sent_last: HashMap<Key<'a>, u64>,
     pub(super) acks: BTreeMap<Key<'a>, Vec<Ack>>,
     pub(super) rejected: HashMap<Key<'a>, &'a str>,
     pub(super) logs: BTreeMap<&'a str, &'a [Entry]>,
@@ -34,12 +46,20 @@ pub(super) struct View<'a> {
     /// By connection and conversation: seq and id, in the order of arrival.
     pub(super) pushed: BTreeMap<(Client, &'a str), Vec<(i64, i64)>>,
     pub(super) seen: BTreeMap<(User, &'a str), &'a [(i64, i64)]>,
-    pub(super) unread: BTreeMap<(User, &'a str), (i64, i64)>,
+    pub(super) unread: BTreeMap<(User, &'a str), Vec<Told>>,
+    /// Whose connections they are, as far as that was told.
+    pub(super) devices: HashMap<Client, u64>,
+    /// By user: connected, online.
+    pub(super) presence: BTreeMap<User, (bool, bool)>,
+    /// The first fault.
+    pub(super) struck_us: Option<u64>,
+    pub(super) healed_us: Option<u64>,
+    pub(super) ended_us: Option<u64>,
 }
 
 impl<'a> View<'a> {
-    pub(super) fn of(events: &'a [Event]) -> Self {
-        let mut view = Self::default();
+    pub(super) fn of(events: &'a [Event], complete: bool) -> Self {
+        let mut view = Self { complete, ..Self::default() };
         for event in events {
             view.add(event);
         }
@@ -58,6 +78,7 @@ impl<'a> View<'a> {
             }
             Event::Sent { at_us, client, user, conversation, command } => {
                 self.sent.entry((conversation, *user, command)).or_insert((*at_us, *client));
+                self.sent_last.insert((conversation, *user, command), *at_us);
             }
             Event::Stored { at_us, client, user, conversation, command, seq, message_id } => {
                 let ack = Ack { at_us: *at_us, client: *client, seq: *seq, message_id: *message_id };
@@ -72,13 +93,30 @@ impl<'a> View<'a> {
             Event::Seen { user, conversation, entries } => {
                 self.seen.insert((*user, conversation), entries);
             }
-            Event::Unread { user, conversation, unread, read_seq } => {
-                self.unread.insert((*user, conversation), (*unread, *read_seq));
+            Event::Unread { user, device, conversation, unread, read_seq } => {
+                let told = Told { device: *device, unread: *unread, read_seq: *read_seq };
+                self.unread.entry((*user, conversation)).or_default().push(told);
+            }
+            Event::Device { client, device } => {
+                self.devices.insert(*client, *device);
+            }
+            Event::Struck { at_us, .. } => {
+                self.struck_us.get_or_insert(*at_us);
+            }
+            Event::Healed { at_us } => self.healed_us = Some(*at_us),
+            Event::Ended { at_us } => self.ended_us = Some(*at_us),
+            Event::Presence { user, connected, online } => {
+                self.presence.insert(*user, (*connected, *online));
             }
             Event::Log { conversation, entries } => {
                 self.logs.insert(conversation, entries);
             }
         }
+    }
+
+    /// Whether anything can be said of a conversation: of one whose log was cut off, nothing that needs it.
+    pub(super) fn is_known(&self, conversation: &str) -> bool {
+        self.complete || self.logs.contains_key(conversation)
     }
 
     /// The entries of a log that a user may see, by all the intervals the log tells of: who rejoins has only the last one.

@@ -252,7 +252,13 @@ pub(crate) async fn settle(recorder: &Recorder, at: &impl At, users: &[User], co
             let number = |key: &str| state[key].as_str().map_or(0, |text| text.parse().unwrap());
             if number("left_seq") == 0 {
                 let (unread, read_seq) = (number("unread"), number("read_seq"));
-                recorder.note(Event::Unread { user: user.id, conversation: conversation.clone(), unread, read_seq });
+                recorder.note(Event::Unread {
+                    user: user.id,
+                    device: 0,
+                    conversation: conversation.clone(),
+                    unread,
+                    read_seq,
+                });
             }
         }
     }

@@ -2,11 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{super::view::View, Report, Violation};
+use super::{
+    super::view::{Life, View},
+    Report, Violation,
+};
 
 /// How long a connection must have lived on both sides of a command for its push to be judged: shorter lives may have ended
 /// while the push was on its way.
 const MARGIN_US: u64 = 2_000_000;
+/// How long after it for a connection that ended while faults were at work: the way to it may have been cut for as long.
+const MARGIN_UNDER_FAULTS_US: u64 = 10_000_000;
 
 pub(super) fn check(view: &View<'_>, report: &mut Report) {
     pushes(view, report);
@@ -18,7 +23,11 @@ fn pushes(view: &View<'_>, report: &mut Report) {
     for ((client, conversation), pushed) in &view.pushed {
         let Some(user) = view.lives.get(client).map(|life| life.user) else { continue };
         let Some(log) = view.logs.get(conversation) else {
-            report.violations.push(Violation::Phantom(format!("{conversation}: pushed, and there is no log of it")));
+            if view.complete {
+                report
+                    .violations
+                    .push(Violation::Phantom(format!("{conversation}: pushed, and there is no log of it")));
+            }
             continue;
         };
         let ids: BTreeMap<i64, i64> = log.iter().map(|entry| (entry.seq, entry.message_id)).collect();
@@ -53,8 +62,9 @@ fn pushes_due(view: &View<'_>, report: &mut Report) {
         let (Some((sent_us, _)), Some(ack)) = (view.sent.get(&(*conversation, *user, *command)), acks.first()) else {
             continue;
         };
-        let alive = |from_us: u64, to_us: u64| from_us + MARGIN_US <= *sent_us && ack.at_us + MARGIN_US <= to_us;
-        for (client, life) in view.lives.iter().filter(|(_, life)| alive(life.from_us, life.to_us)) {
+        let alive =
+            |life: &Life| life.from_us + MARGIN_US <= *sent_us && ack.at_us + margin_after_us(view, life) <= life.to_us;
+        for (client, life) in view.lives.iter().filter(|(_, life)| alive(life)) {
             if !view.was_member(life.user, conversation, ack.seq) {
                 continue;
             }
@@ -67,8 +77,16 @@ fn pushes_due(view: &View<'_>, report: &mut Report) {
     }
 }
 
+fn margin_after_us(view: &View<'_>, life: &Life) -> u64 {
+    let ended_under_faults = view.struck_us.is_some_and(|struck_us| {
+        struck_us <= life.to_us
+            && view.healed_us.is_none_or(|healed_us| life.to_us < healed_us + MARGIN_UNDER_FAULTS_US)
+    });
+    if ended_under_faults && life.to_us != u64::MAX { MARGIN_UNDER_FAULTS_US } else { MARGIN_US }
+}
+
 fn histories(view: &View<'_>, report: &mut Report) {
-    for ((user, conversation), seen) in &view.seen {
+    for ((user, conversation), seen) in view.seen.iter().filter(|((_, conversation), _)| view.is_known(conversation)) {
         let due: Vec<(i64, i64)> =
             view.visible(*user, conversation).iter().map(|entry| (entry.seq, entry.message_id)).collect();
         if due == *seen {

@@ -2,10 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{
-    super::{event::Entry, view::View},
-    Report, Violation,
-};
+use super::{super::view::View, Report, Violation, follow_ups};
 
 pub(super) fn check(view: &View<'_>, report: &mut Report) {
     for (conversation, log) in &view.logs {
@@ -16,7 +13,7 @@ pub(super) fn check(view: &View<'_>, report: &mut Report) {
                 let what = format!("{key:?} at {} and {}", first.seq, entry.seq);
                 report.violations.push(Violation::Doubled(what));
             }
-            if !view.sent.contains_key(&key) && !follows(conversation, entry) {
+            if !view.sent.contains_key(&key) && !follow_ups::is_one(entry) {
                 report.violations.push(Violation::Phantom(format!("{key:?} at {} was never sent", entry.seq)));
             }
             if let Some(code) = view.rejected.get(&key) {
@@ -42,16 +39,8 @@ pub(super) fn check(view: &View<'_>, report: &mut Report) {
             }
         }
     }
-    for ((conversation, ..), _) in
-        view.acks.iter().filter(|((conversation, ..), _)| !view.logs.contains_key(conversation))
-    {
+    let without = view.acks.keys().filter(|(conversation, ..)| view.complete && !view.logs.contains_key(conversation));
+    for (conversation, ..) in without {
         report.violations.push(Violation::Lost(format!("{conversation}: acknowledged, and there is no log of it")));
     }
-}
-
-/// Whether it is the server's own, a consequence of an entry before it: `~conversation:seq:kind`.
-fn follows(conversation: &str, entry: &Entry) -> bool {
-    let rest = entry.command.strip_prefix('~').and_then(|rest| rest.strip_prefix(conversation));
-    let cause = rest.and_then(|rest| rest.strip_prefix(':')?.split_once(':')?.0.parse::<i64>().ok());
-    entry.sender == 0 && !entry.countable && cause.is_some_and(|cause| (1..entry.seq).contains(&cause))
 }

@@ -2,7 +2,11 @@
 
 mod delivery;
 mod durable;
+mod follow_ups;
+mod liveness;
 mod order;
+mod presence;
+mod told;
 mod unread;
 
 use std::fmt;
@@ -26,8 +30,12 @@ pub enum Violation {
     MissedPush(String),
     /// Two users see different logs.
     Diverged(String),
-    /// The count is not what the log and the cursor say.
+    /// The count is not what the log and the cursor say, or not the same on all devices of a user.
     WrongUnread(String),
+    /// A command stayed without an outcome although nothing was wrong any more.
+    Unanswered(String),
+    /// Who is connected is said to be away, or the other way round, after there was time to notice.
+    WrongPresence(String),
 }
 
 impl fmt::Display for Violation {
@@ -69,7 +77,15 @@ impl fmt::Display for Report {
 
 /// Checks a history.
 pub fn check(events: &[Event]) -> Report {
-    let view = View::of(events);
+    check_view(&View::of(events, true))
+}
+
+/// Checks the beginning of a history that was cut short: what has an outcome by then, and what needs no more than is there.
+pub fn check_beginning(events: &[Event]) -> Report {
+    check_view(&View::of(events, false))
+}
+
+fn check_view(view: &View<'_>) -> Report {
     let mut report = Report {
         sent: view.sent.len(),
         acknowledged: view.acks.len(),
@@ -82,10 +98,14 @@ pub fn check(events: &[Event]) -> Report {
         pushes: view.pushed.values().map(Vec::len).sum(),
         ..Report::default()
     };
-    durable::check(&view, &mut report);
-    order::check(&view, &mut report);
-    delivery::check(&view, &mut report);
-    unread::check(&view, &mut report);
+    durable::check(view, &mut report);
+    follow_ups::check(view, &mut report);
+    told::check(view, &mut report);
+    order::check(view, &mut report);
+    delivery::check(view, &mut report);
+    unread::check(view, &mut report);
+    liveness::check(view, &mut report);
+    presence::check(view, &mut report);
     report
 }
 

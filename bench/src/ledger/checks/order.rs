@@ -1,8 +1,23 @@
-//! One dense order; first in, first out per sender.
+//! One dense order; first in, first out per sender and device; what was known before something was sent comes before it.
 
 use std::collections::BTreeMap;
 
-use super::{super::view::View, Report, Violation};
+use super::{
+    super::{event::Client, view::View},
+    Report, Violation,
+};
+
+/// A command with an outcome.
+struct Told<'a> {
+    sent_us: u64,
+    /// By which connection it was first sent, and to which it was first acknowledged.
+    client: Client,
+    told: Client,
+    ack_us: u64,
+    seq: i64,
+    user: i64,
+    command: &'a str,
+}
 
 pub(super) fn check(view: &View<'_>, report: &mut Report) {
     for (conversation, log) in &view.logs {
@@ -15,29 +30,68 @@ pub(super) fn check(view: &View<'_>, report: &mut Report) {
             }
         }
     }
-    // By sender, conversation and connection, in the order of sending.
-    let mut sends: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    let mut conversations: BTreeMap<&str, Vec<Told<'_>>> = BTreeMap::new();
     for ((conversation, user, command), acks) in &view.acks {
         let (Some(&(sent_us, client)), Some(ack)) = (view.sent.get(&(*conversation, *user, *command)), acks.first())
         else {
             continue;
         };
-        sends
-            .entry((*conversation, *user))
-            .or_default()
-            .push((sent_us, client, ack.at_us, ack.client, ack.seq, *command));
+        let (told, ack_us, seq) = (ack.client, ack.at_us, ack.seq);
+        let told = Told { sent_us, client, told, ack_us, seq, user: *user, command };
+        conversations.entry(conversation).or_default().push(told);
     }
-    for ((conversation, user), mut sends) in sends {
-        sends.sort_unstable();
-        for (index, a) in sends.iter().enumerate() {
-            // The next one of the same connection, and the first one sent after a's ack: those after them follow by themselves.
-            let same_connection = sends[index + 1..].iter().find(|b| b.1 == a.1 && a.1 == a.3 && b.1 == b.3);
-            let after_ack = sends[sends.partition_point(|b| b.0 <= a.2)..].first();
-            for b in [same_connection, after_ack].into_iter().flatten().filter(|b| b.4 <= a.4) {
-                let what =
-                    format!("{conversation}, user {user}: {} was sent before {}, but {} >= {}", a.5, b.5, a.4, b.4);
-                report.violations.push(Violation::Reordered(what));
-            }
+    for (conversation, mut commands) in conversations {
+        commands.sort_by_key(|told| (told.sent_us, told.seq));
+        connections(conversation, &commands, report);
+        devices(view, conversation, &commands, report);
+        causes(conversation, &commands, report);
+    }
+}
+
+/// Of what one connection sent and was told, each comes after the one before it.
+fn connections(conversation: &str, commands: &[Told<'_>], report: &mut Report) {
+    let mut last: BTreeMap<(i64, Client), &Told<'_>> = BTreeMap::new();
+    for next in commands.iter().filter(|next| next.client == next.told) {
+        in_order(conversation, last.insert((next.user, next.client), next), next, report);
+    }
+}
+
+/// A device sends again, in order, what has no outcome: so its commands are in order over all of its connections.
+fn devices(view: &View<'_>, conversation: &str, commands: &[Told<'_>], report: &mut Report) {
+    let mut last: BTreeMap<(i64, u64), &Told<'_>> = BTreeMap::new();
+    for next in commands {
+        if let Some(device) = view.devices.get(&next.client) {
+            in_order(conversation, last.insert((next.user, *device), next), next, report);
         }
     }
+}
+
+fn in_order(conversation: &str, before: Option<&Told<'_>>, next: &Told<'_>, report: &mut Report) {
+    if let Some(before) = before.filter(|before| before.seq >= next.seq) {
+        report.violations.push(reordered(conversation, before, next));
+    }
+}
+
+/// Whoever sends something after something else was acknowledged, to whomever, sends it behind that.
+fn causes(conversation: &str, commands: &[Told<'_>], report: &mut Report) {
+    // From the back: the lowest place among the commands that were sent then or later.
+    let mut lowest: Vec<&Told<'_>> = Vec::with_capacity(commands.len());
+    for told in commands.iter().rev() {
+        let low = lowest.last().copied().filter(|low| low.seq <= told.seq).unwrap_or(told);
+        lowest.push(low);
+    }
+    for cause in commands {
+        let later = commands.len() - commands.partition_point(|told| told.sent_us <= cause.ack_us);
+        let Some(effect) = later.checked_sub(1).map(|index| lowest[index]) else { continue };
+        if effect.seq <= cause.seq {
+            report.violations.push(reordered(conversation, cause, effect));
+        }
+    }
+}
+
+fn reordered(conversation: &str, first: &Told<'_>, second: &Told<'_>) -> Violation {
+    Violation::Reordered(format!(
+        "{conversation}: {} of user {} was sent before {} of user {}, but {} >= {}",
+        first.command, first.user, second.command, second.user, first.seq, second.seq
+    ))
 }

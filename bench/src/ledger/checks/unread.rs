@@ -1,13 +1,22 @@
-//! Counts agree with the log and the cursor.
+//! Counts agree with the log and the cursor, on every device of a user.
 
 use super::{super::view::View, Report, Violation};
 
 pub(super) fn check(view: &View<'_>, report: &mut Report) {
-    for ((user, conversation), (told, read_seq)) in &view.unread {
+    for ((user, conversation), told) in &view.unread {
+        let Some(first) = told.first().filter(|_| view.is_known(conversation)) else { continue };
+        for other in told.iter().filter(|other| (other.unread, other.read_seq) != (first.unread, first.read_seq)) {
+            let what = format!(
+                "{conversation} of user {user}: {} after {} on device {}, {} after {} on device {}",
+                first.unread, first.read_seq, first.device, other.unread, other.read_seq, other.device
+            );
+            report.violations.push(Violation::WrongUnread(what));
+        }
         let visible = view.visible(*user, conversation);
-        let after = visible.iter().filter(|entry| entry.countable && entry.seq > *read_seq).count();
-        if i64::try_from(after).ok() != Some(*told) {
-            let what = format!("{conversation} of user {user}: told {told}, {after} after {read_seq}");
+        let after = visible.iter().filter(|entry| entry.countable && entry.seq > first.read_seq).count();
+        if i64::try_from(after).ok() != Some(first.unread) {
+            let what =
+                format!("{conversation} of user {user}: told {}, {after} after {}", first.unread, first.read_seq);
             report.violations.push(Violation::WrongUnread(what));
         }
     }

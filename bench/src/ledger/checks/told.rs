@@ -1,0 +1,33 @@
+//! Acknowledgements agree with each other, whatever the log says: the part that is left of a history without its end.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{super::view::View, Report, Violation};
+
+pub(super) fn check(view: &View<'_>, report: &mut Report) {
+    let mut places: BTreeMap<(&str, i64), (i64, &str)> = BTreeMap::new();
+    for ((conversation, _, command), acks) in &view.acks {
+        let Some(first) = acks.first() else { continue };
+        for ack in &acks[1..] {
+            if (ack.seq, ack.message_id) != (first.seq, first.message_id) {
+                let what = format!("{conversation}: {command} was acknowledged at {} and at {}", first.seq, ack.seq);
+                report.violations.push(Violation::Doubled(what));
+            }
+        }
+        if let Some((id, other)) = places.insert((conversation, first.seq), (first.message_id, command)) {
+            let what = format!("{conversation}/{} was promised to {other} ({id}) and to {command}", first.seq);
+            report.violations.push(Violation::Doubled(what));
+        }
+    }
+    let mut pushed: HashMap<(&str, i64), i64> = HashMap::new();
+    for ((_, conversation), entries) in &view.pushed {
+        for (seq, message_id) in entries {
+            let first = *pushed.entry((conversation, *seq)).or_insert(*message_id);
+            let acked = places.get(&(*conversation, *seq)).map_or(first, |(id, _)| *id);
+            if first != *message_id || acked != *message_id {
+                let what = format!("{conversation}/{seq} was pushed as {message_id}, and is {first} or {acked}");
+                report.violations.push(Violation::Diverged(what));
+            }
+        }
+    }
+}
