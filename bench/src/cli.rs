@@ -12,9 +12,10 @@ use clap::{Args, Parser, Subcommand, value_parser};
 
 pub(crate) use self::loads::{GroupArgs, MixedArgs, ReconnectArgs, Setting, SyncArgs};
 use crate::{
-    error::Usage,
+    error::{Usage, Void},
     floors::{Floor, Role, SOCKETS},
     measure::Length,
+    prove::{LedgerCommand, NemesisCommand},
     target::{Site, TargetName},
 };
 
@@ -32,10 +33,11 @@ Examples:
   gochat-bench floors --of standalone                   what the parts alone can do here
   gochat-bench floors --only write-loop,handshake       what many bare connections cost
   gochat-bench run --quick                              all of it, and docs/performance.md
+  gochat-bench nemesis run kill-logic --seed 7          a fault at work, judged by the ledger
 
 `processes` needs Kafka, etcd, Redis and MariaDB: `scripts/infra up DIR && . DIR/env` starts them and says where they are.
 A figure says little without its floors from the same machine and minute: prefer `run`, whose rows are ratios.
-Exit codes: 0 measured, 1 something failed (a message lost, a process that ended), 2 a wrong request.";
+Exit codes: 0 measured, 1 something failed (a message lost, a process that ended), 2 a wrong request, 3 void (of `nemesis`).";
 
 /// Loads GoChat and measures it, beside what its parts can do at best on this machine.
 #[derive(Parser)]
@@ -92,6 +94,12 @@ pub(crate) enum Command {
     /// The server of a floor with many connections, which `floors` starts.
     #[command(hide = true)]
     FloorServer(FloorServerArgs),
+    /// Hurts a system that works, and has the ledger judge what came of it.
+    #[command(subcommand)]
+    Nemesis(NemesisCommand),
+    /// What the ledger says of a saved history.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
 }
 
 /// `direct`.
@@ -228,10 +236,14 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Prints why, and answers with which code to end: 2 for a wrong request, else 1.
+/// Prints why, and answers with which code to end: 2 for a wrong request, 3 for what says nothing, else 1.
 pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
     let _ = writeln!(io::stderr(), "gochat-bench: {error:#}");
-    if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+    match error {
+        error if error.is::<Usage>() => ExitCode::from(2),
+        error if error.is::<Void>() => ExitCode::from(3),
+        _ => ExitCode::FAILURE,
+    }
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use crate::{
         measure_idle,
     },
     output::{note, say},
+    prove,
     report::{direct_table, document, floors_table, group_table, idle_table, mixed_table, reconnect_table, sync_table},
     run::{RunPlan, RunResult, measure, play},
     target::{Process, TargetName, start},
@@ -46,6 +47,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Run(args) => Box::pin(run_all(&args, &stop)).await,
         Command::Report(args) => report(&args),
         Command::FloorServer(args) => Box::pin(serve(args.role, args.payload_bytes, &stop)).await,
+        Command::Nemesis(command) => Box::pin(prove::nemesis(command, &stop)).await,
+        Command::Ledger(command) => prove::ledger(&command),
     }
 }
 

@@ -5,6 +5,11 @@
 #[error("{0}")]
 pub(crate) struct Usage(String);
 
+/// Nothing was wrong as far as could be seen, and that says nothing: exit code 3.
+#[derive(Debug, thiserror::Error)]
+#[error("void: {0}")]
+pub(crate) struct Void(pub(crate) String);
+
 /// An error that says what to change.
 pub(crate) fn usage(what: impl Into<String>) -> anyhow::Error {
     Usage(what.into()).into()

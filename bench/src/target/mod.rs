@@ -13,7 +13,7 @@ mod topics;
 pub(crate) use endpoint::{Endpoint, TargetName};
 pub(crate) use infrastructure::{OwnDatabase, infrastructure_processes};
 pub(crate) use process::Process;
-pub(crate) use site::Site;
+pub(crate) use site::{Site, gochat};
 pub(crate) use start::start;
 pub(crate) use system::System;
 pub(crate) use topics::Topics;

@@ -109,20 +109,25 @@ impl Site {
 
     /// The binary, once it has said that it is of this version.
     pub(crate) async fn gochat(&self) -> anyhow::Result<PathBuf> {
-        let path = match &self.gochat {
-            Some(path) => path.clone(),
-            None => env::current_exe().context("where is this program?")?.with_file_name("gochat"),
-        };
-        let said = Command::new(&path).arg("--version").stdin(Stdio::null()).output().await;
-        let Ok(said) = said else {
-            return Err(usage(format!(
-                "{} cannot be run: build it with `cargo build --release -p gochat`, or name it with --gochat",
-                path.display()
-            )));
-        };
-        check_version(&path, String::from_utf8_lossy(&said.stdout).lines().next().unwrap_or("nothing"))?;
-        Ok(path)
+        gochat(self.gochat.as_deref()).await
     }
+}
+
+/// The binary beside this one unless it is named, once it has said that it is of this version.
+pub(crate) async fn gochat(named: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let path = match named {
+        Some(path) => path.to_owned(),
+        None => env::current_exe().context("where is this program?")?.with_file_name("gochat"),
+    };
+    let said = Command::new(&path).arg("--version").stdin(Stdio::null()).output().await;
+    let Ok(said) = said else {
+        return Err(usage(format!(
+            "{} cannot be run: build it with `cargo build --release -p gochat`, or name it with --gochat",
+            path.display()
+        )));
+    };
+    check_version(&path, String::from_utf8_lossy(&said.stdout).lines().next().unwrap_or("nothing"))?;
+    Ok(path)
 }
 
 fn check_version(path: &Path, said: &str) -> anyhow::Result<()> {

@@ -5,4 +5,5 @@ mod bad_input;
 mod bench;
 mod floors;
 mod load;
+mod nemesis;
 mod workloads;

@@ -1,0 +1,208 @@
+//! Servers of a run's own, which it may break, and the ways to them.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs, io,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use anyhow::{Context as _, ensure};
+use tempfile::TempDir;
+use tokio::{process::Command, task::spawn_blocking};
+
+use super::{
+    fault::Server,
+    proxy::{Bound, Proxy},
+};
+
+/// Where Kafka tells its clients to go, as `scripts/infra` reads it.
+const KAFKA_ADVERTISED: &str = "GOCHAT_INFRA_KAFKA_ADVERTISED";
+/// A key that Redis is given after it was copied: what comes back with the copy does not know it.
+const MARK: &str = "nemesis:after-the-copy";
+const REDIS_ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// Kafka, etcd, Redis and MariaDB, started and stopped by `scripts/infra`.
+pub(super) struct Infrastructure {
+    script: PathBuf,
+    folder: TempDir,
+    /// By the names of `scripts/infra env`.
+    addresses: HashMap<String, String>,
+    advertised: String,
+    pub(super) proxies: BTreeMap<Server, Proxy>,
+    down: bool,
+}
+
+impl Infrastructure {
+    /// On free ports, with new data.
+    pub(super) async fn start(script: &Path, folder: &Path) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("gochat-nemesis.").tempdir_in(folder);
+        let folder = folder.context("cannot make a folder for the servers")?;
+        // Kafka tells its clients where it is, so the way to it has to be known first.
+        let kafka = Bound::free().await.context("no free port")?;
+        let advertised = kafka.address()?.to_string();
+        let (script, addresses, proxies) = (script.to_owned(), HashMap::new(), BTreeMap::new());
+        let mut infrastructure = Self { script, folder, addresses, advertised, proxies, down: false };
+        infrastructure.script(&["up"], &Server::ALL.map(Server::service)).await?;
+        infrastructure.read_addresses()?;
+        let mut kafka = Some(kafka);
+        for server in Server::ALL {
+            let bound = match kafka.take_if(|_| server == Server::Kafka) {
+                Some(bound) => bound,
+                None => Bound::free().await.context("no free port")?,
+            };
+            let (_, address) = infrastructure.address(server)?;
+            infrastructure.proxies.insert(server, bound.toward(address)?);
+        }
+        Ok(infrastructure)
+    }
+
+    fn read_addresses(&mut self) -> anyhow::Result<()> {
+        let path = self.folder.path().join("env");
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let of_line = |line: &str| {
+            let (name, value) = line.strip_prefix("export ")?.split_once('=')?;
+            Some((name.to_owned(), value.trim_matches(['\'', '"']).to_owned()))
+        };
+        self.addresses = text.lines().filter_map(of_line).collect();
+        Ok(())
+    }
+
+    /// Its whole address as tests are given it, and host and port in it.
+    fn address(&self, server: Server) -> anyhow::Result<(&str, String)> {
+        let name = format!("GOCHAT_TEST_{}", server.service().to_ascii_uppercase());
+        let url = self.addresses.get(&name).with_context(|| format!("scripts/infra tells no {name}"))?.as_str();
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let authority = rest.split('/').next().unwrap_or_default();
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        Ok((url, host.to_owned()))
+    }
+
+    /// Its address, past all faults of the way.
+    pub(super) fn direct(&self, server: Server) -> anyhow::Result<String> {
+        Ok(self.address(server)?.0.to_owned())
+    }
+
+    /// Its address as our services get it.
+    pub(super) fn through(&self, server: Server) -> anyhow::Result<String> {
+        let (url, host) = self.address(server)?;
+        let through = url.replacen(&host, &self.proxy(server)?.address.to_string(), 1);
+        // Inside TLS no COMMIT could be seen.
+        Ok(if server == Server::Mariadb { format!("{through}?ssl-mode=DISABLED") } else { through })
+    }
+
+    pub(super) fn proxy(&self, server: Server) -> anyhow::Result<&Proxy> {
+        self.proxies.get(&server).context("no way to that server")
+    }
+
+    /// Starts a server, on its data if there is some.
+    pub(super) async fn up(&self, server: Server) -> anyhow::Result<()> {
+        self.script(&["up"], &[server.service()]).await
+    }
+
+    /// Stops a server orderly.
+    pub(super) async fn stop(&self, server: Server) -> anyhow::Result<()> {
+        self.script(&["down"], &[server.service()]).await
+    }
+
+    /// `STOP`, `CONT` or `KILL`.
+    pub(super) async fn signal(&self, server: Server, signal: &str) -> anyhow::Result<()> {
+        self.script(&["signal"], &[server.process(), signal]).await
+    }
+
+    /// Copies what Redis has on its disk.
+    pub(super) async fn copy_redis(&self) -> anyhow::Result<()> {
+        let (data, copy) = (self.redis_data(), self.redis_copy());
+        spawn_blocking(move || {
+            if copy.exists() {
+                fs::remove_dir_all(&copy)?;
+            }
+            copy_folder(&data, &copy)
+        })
+        .await?
+        .context("cannot copy what Redis has: is it a plain process?")?;
+        self.redis(redis::cmd("SET").arg(MARK).arg(1)).await
+    }
+
+    /// Puts the copy where the data of Redis was, which must not run.
+    pub(super) async fn restore_redis(&self) -> anyhow::Result<()> {
+        let (data, copy) = (self.redis_data(), self.redis_copy());
+        let restored = spawn_blocking(move || {
+            fs::remove_dir_all(&data)?;
+            copy_folder(&copy, &data)
+        });
+        restored.await?.context("cannot put the copy of Redis back")
+    }
+
+    /// Makes sure that Redis has forgotten what came after the copy.
+    pub(super) async fn check_restored(&self) -> anyhow::Result<()> {
+        let marks: u8 = self.redis(redis::cmd("EXISTS").arg(MARK)).await?;
+        ensure!(marks == 0, "Redis did not come back with the copy");
+        Ok(())
+    }
+
+    pub(super) async fn flush_redis(&self) -> anyhow::Result<()> {
+        self.redis(&redis::cmd("FLUSHALL")).await
+    }
+
+    async fn redis<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> anyhow::Result<T> {
+        let client = redis::Client::open(self.direct(Server::Redis)?)?;
+        let answer = async { command.query_async(&mut client.get_multiplexed_async_connection().await?).await };
+        let answer = tokio::time::timeout(REDIS_ANSWER_MAX, Box::pin(answer)).await.context("Redis is silent")?;
+        answer.context("Redis refuses")
+    }
+
+    fn redis_data(&self) -> PathBuf {
+        self.folder.path().join("redis")
+    }
+
+    fn redis_copy(&self) -> PathBuf {
+        self.folder.path().join("redis.copy")
+    }
+
+    async fn script(&self, before: &[&str], after: &[&str]) -> anyhow::Result<()> {
+        let mut command = Command::from(self.command(before, after));
+        let status = command.status().await.with_context(|| format!("cannot run {}", self.script.display()))?;
+        let path = self.folder.path().display();
+        ensure!(status.success(), "{} {} {path} {} failed", self.script.display(), before.join(" "), after.join(" "));
+        Ok(())
+    }
+
+    fn command(&self, before: &[&str], after: &[&str]) -> std::process::Command {
+        let mut command = std::process::Command::new(&self.script);
+        command.args(before).arg(self.folder.path()).args(after).env(KAFKA_ADVERTISED, &self.advertised);
+        // What it says goes where this program's own notes go.
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command
+    }
+
+    /// Stops all servers.
+    pub(super) async fn end(mut self) -> anyhow::Result<()> {
+        self.down = true;
+        self.script(&["down"], &[]).await
+    }
+}
+
+impl Drop for Infrastructure {
+    fn drop(&mut self) {
+        if !self.down {
+            // What is left running would outlive this program.
+            let _ = self.command(&["down"], &[]).status();
+        }
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! The nemesis: it hurts a system that works, on its real parts, and lets the ledger judge what came of it.
+//!
+//! A [`Scenario`] is data: kinds of faults, by a name. From a seed a pure function makes its [`schedule()`]. [`run()`] starts the
+//! system, lets users talk, does the schedule, heals, and reads what everybody sees in the end. A run in which the faults met no
+//! command without an outcome, or in which too little was said, is void: it shows nothing.
+//!
+//! ```
+//! use im_bench::nemesis::{Scenario, Subject, schedule};
+//!
+//! let scenario = Scenario::named("kill-logic").unwrap();
+//! assert!(scenario.fits(Subject::Processes) && !scenario.fits(Subject::Standalone));
+//! let steps = schedule(scenario, Subject::Processes, 7, 30_000);
+//! assert_eq!(steps, schedule(scenario, Subject::Processes, 7, 30_000));
+//! ```
+
+mod campaign;
+mod commit;
+mod fault;
+mod infrastructure;
+mod node;
+mod outcome;
+mod play;
+mod proxy;
+mod recorder;
+mod scenario;
+mod scene;
+mod schedule;
+mod settle;
+mod socket;
+mod strike;
+mod talker;
+mod user;
+mod world;
+
+pub use campaign::{Campaign, Summary, Try};
+pub use fault::{Fault, Server, Service, Subject, Victim, Way};
+pub use outcome::{Outcome, Verdict};
+pub use play::{Order, logs_of, run};
+pub use scenario::Scenario;
+pub use schedule::{Step, schedule};
+pub use world::Means;

@@ -1,0 +1,185 @@
+//! One of our processes, and how to start it again.
+
+use std::{
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{
+    fs::{File, OpenOptions},
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    task::JoinSet,
+    time::timeout,
+};
+
+use super::fault::Service;
+
+const START_MAX: Duration = Duration::from_secs(60);
+const STOP_MAX: Duration = Duration::from_secs(40);
+/// A gateway that finds its slot taken ends with it, for its supervisor to start it anew.
+const FENCED: i32 = 1;
+
+/// With what our processes are started.
+#[derive(Clone)]
+pub(super) struct Start {
+    pub(super) gochat: PathBuf,
+    /// Their data.
+    pub(super) folder: PathBuf,
+    /// Where their logs are kept.
+    pub(super) logs: PathBuf,
+    pub(super) settings: Vec<(String, String)>,
+}
+
+/// One of our processes; killed when dropped.
+pub(super) struct Node {
+    pub(super) service: Service,
+    start: Start,
+    name: String,
+    child: Child,
+    /// Where clients find it; it keeps it over restarts.
+    pub(super) address: String,
+    /// Where operators ask.
+    pub(super) admin: String,
+    /// Its output must go on being read, or the pipe fills and it waits.
+    _output: JoinSet<()>,
+}
+
+impl Node {
+    /// Starts it and waits until it is ready.
+    pub(super) async fn start(service: Service, index: usize, start: &Start) -> anyhow::Result<Self> {
+        let (name, mut start) = (format!("{}-{index}", service.name()), start.clone());
+        let running = run(service, &name, &start).await?;
+        if matches!(service, Service::Gateway | Service::Standalone) {
+            ensure!(!running.address.is_empty(), "{name} did not say where it listens");
+            start.settings.push(("GOCHAT__GATEWAY__HTTP__LISTEN".into(), running.address.clone()));
+        }
+        let Running { child, address, admin, output } = running;
+        Ok(Self { service, start, name, child, address, admin, _output: output })
+    }
+
+    pub(super) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let pid = self.child.id().with_context(|| format!("{} has ended by itself", self.name))?;
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).context("no such process")?;
+        kill_process(pid, signal).with_context(|| format!("cannot signal {}", self.name))
+    }
+
+    /// SIGKILL, until it is gone.
+    pub(super) async fn kill(&mut self) -> anyhow::Result<()> {
+        self.child.kill().await.with_context(|| format!("cannot kill {}", self.name))
+    }
+
+    /// After SIGTERM: it must end in time, and well.
+    pub(super) async fn ends(&mut self) -> anyhow::Result<()> {
+        let ended = timeout(STOP_MAX, self.child.wait()).await;
+        let status = ended.with_context(|| format!("{} did not stop in {} s", self.name, STOP_MAX.as_secs()))??;
+        ensure!(status.success(), "{} ended with {status} after SIGTERM", self.name);
+        Ok(())
+    }
+
+    /// With the same settings at the same address, once it has ended.
+    pub(super) async fn start_again(&mut self) -> anyhow::Result<()> {
+        let Running { child, address, admin, output } = run(self.service, &self.name, &self.start).await?;
+        (self.child, self.address, self.admin, self._output) = (child, address, admin, output);
+        Ok(())
+    }
+
+    /// Starts it again if it has ended by itself, as a supervisor would; answers whether.
+    ///
+    /// # Errors
+    /// If it ended in a way that no process of ours may end.
+    pub(super) async fn supervise(&mut self) -> anyhow::Result<bool> {
+        let Some(status) = self.child.try_wait()? else { return Ok(false) };
+        if !allowed(status) {
+            bail!("{} ended by itself with {status}", self.name);
+        }
+        self.start_again().await?;
+        Ok(true)
+    }
+}
+
+fn allowed(status: ExitStatus) -> bool {
+    status.code() == Some(FENCED)
+}
+
+struct Running {
+    child: Child,
+    address: String,
+    admin: String,
+    output: JoinSet<()>,
+}
+
+async fn run(service: Service, name: &str, start: &Start) -> anyhow::Result<Running> {
+    let mut child = command(start).arg(service.name()).spawn().context("cannot start gochat")?;
+    let path = start.logs.join(format!("{name}.log"));
+    let log = OpenOptions::new().create(true).append(true).open(&path).await;
+    let mut log = log.with_context(|| format!("cannot write {}", path.display()))?;
+    let mut lines = BufReader::new(child.stdout.take().context("no output to read")?).lines();
+    let (mut address, mut admin) = (String::new(), String::new());
+    let ready = async {
+        while let Some(line) = lines.next_line().await? {
+            log.write_all(format!("{line}\n").as_bytes()).await?;
+            if let Some((_, found)) = line.split_once(" is ready at ") {
+                found.trim_start_matches("http://").clone_into(&mut address);
+            }
+            if let Some((_, rest)) = line.split_once("operators   http://") {
+                rest.split('/').next().unwrap_or_default().clone_into(&mut admin);
+            }
+            if line.contains("Ctrl-C") {
+                return anyhow::Ok(true);
+            }
+        }
+        Ok(false)
+    };
+    let in_time = timeout(START_MAX, ready).await;
+    match in_time {
+        Ok(Ok(true)) => {}
+        Ok(Ok(false)) => bail!("{name} ended at its start, see {}", path.display()),
+        Ok(Err(error)) => return Err(error),
+        Err(_) => bail!("{name} was not ready within {} s, see {}", START_MAX.as_secs(), path.display()),
+    }
+    let mut output = JoinSet::new();
+    output.spawn(keep(lines, log));
+    Ok(Running { child, address, admin, output })
+}
+
+/// Writes down what it says. A log that cannot be written any more is not worth a run.
+async fn keep(mut lines: Lines<BufReader<ChildStdout>>, mut log: File) {
+    while let Ok(Some(line)) = lines.next_line().await {
+        let _ = log.write_all(format!("{line}\n").as_bytes()).await;
+    }
+    let _ = log.flush().await;
+}
+
+/// The binary with free ports, and without the limits that are meant for people.
+fn command(start: &Start) -> Command {
+    let mut command = Command::new(&start.gochat);
+    command
+        .env("GOCHAT__PROCESS__DATA_DIR", &start.folder)
+        .env("GOCHAT__TELEMETRY__LOG__LEVEL", "info,sqlx=warn")
+        .env("GOCHAT__ADMIN__LISTEN", "127.0.0.1:0")
+        .env("GOCHAT__RPC__LISTEN", "127.0.0.1:0")
+        .env("GOCHAT__GATEWAY__HTTP__LISTEN", "127.0.0.1:0")
+        .env("GOCHAT__GATEWAY__RATE__ANONYMOUS_PER_MINUTE", "1000000")
+        .env("GOCHAT__GATEWAY__RATE__COMMANDS_PER_SECOND", "100000")
+        .env("GOCHAT__GATEWAY__RATE__COMMANDS_BURST", "100000")
+        .env("GOCHAT__GATEWAY__WS__DRAIN_MS", "200")
+        .envs(start.settings.iter().map(|(key, value)| (key, value)))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        // Ctrl-C is for this program: it stops the others in order.
+        .process_group(0)
+        .kill_on_drop(true);
+    command
+}
+
+/// Prepares the database.
+pub(super) async fn migrate(start: &Start) -> anyhow::Result<()> {
+    let mut migrate = command(start);
+    migrate.args(["migrate", "up"]).stdout(Stdio::null());
+    ensure!(migrate.status().await.context("cannot start gochat")?.success(), "the new database could not be migrated");
+    Ok(())
+}

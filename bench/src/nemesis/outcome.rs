@@ -1,0 +1,225 @@
+//! What came of a run, and what it is worth.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    fault::Subject,
+    scenario::{Evidence, Scenario},
+};
+use crate::ledger::{Event, Report};
+
+/// Less load than this says nothing.
+const LOAD_MIN_MS: u64 = 20_000;
+/// Faults take their part of the time: of what was to be sent outside of them so much must have been acknowledged, in percent.
+const LOAD_SHARE_PERCENT: u64 = 50;
+/// Violations that are told; all are counted.
+const VIOLATIONS_TOLD: usize = 20;
+
+/// What a run is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The ledger found nothing.
+    Clean,
+    /// The ledger found something.
+    Violated,
+    /// It found nothing, and that says nothing: too little was going on.
+    Void,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Which scenario.
+    pub scenario: String,
+    /// To what.
+    pub subject: Subject,
+    /// From what it can be done again.
+    pub seed: u64,
+    /// From the first to the last command.
+    pub load_ms: u64,
+    /// Faults, and how many of them met commands without an outcome.
+    pub faults: usize,
+    /// See above.
+    pub hits: usize,
+    /// COMMITs whose answer was lost.
+    pub lost_commits: u64,
+    /// Commits that were refused because their process had lost the partition meanwhile.
+    pub fenced: u64,
+    /// How often a process ended by itself, as it may, and was started again.
+    pub restarts: u32,
+    /// Commands that were sent, each once.
+    pub sent: usize,
+    /// Of these, those that were acknowledged.
+    pub acknowledged: usize,
+    /// Of these, those without an outcome.
+    pub unknown: usize,
+    /// Entries in all logs.
+    pub entries: usize,
+    /// Pushes that were due on living connections.
+    pub pushes_due: usize,
+    /// What the ledger found.
+    pub violations: usize,
+    /// The first of it.
+    pub told: Vec<String>,
+    /// Why a run without violations says nothing.
+    pub void: Option<String>,
+}
+
+/// What is known of a run beside what the clients saw.
+pub(super) struct Facts {
+    pub(super) scenario: &'static Scenario,
+    pub(super) subject: Subject,
+    pub(super) seed: u64,
+    /// Messages a second that were to be sent.
+    pub(super) rate: u32,
+    /// While faults were at work.
+    pub(super) faulty_ms: u64,
+    pub(super) lost_commits: u64,
+    pub(super) fenced: u64,
+    pub(super) restarts: u32,
+    pub(super) interrupted: bool,
+}
+
+impl Outcome {
+    pub(super) fn of(facts: &Facts, events: &[Event], report: &Report) -> Self {
+        let in_flight: Vec<u64> = events
+            .iter()
+            .filter_map(|event| if let Event::Struck { in_flight, .. } = event { Some(*in_flight) } else { None })
+            .collect();
+        let sends =
+            events.iter().filter_map(|event| if let Event::Sent { at_us, .. } = event { Some(*at_us) } else { None });
+        let load_us = sends.clone().max().unwrap_or(0) - sends.min().unwrap_or(0);
+        let mut outcome = Self {
+            scenario: facts.scenario.name.to_owned(),
+            subject: facts.subject,
+            seed: facts.seed,
+            load_ms: load_us / 1_000,
+            faults: in_flight.len(),
+            hits: in_flight.iter().filter(|in_flight| **in_flight > 0).count(),
+            lost_commits: facts.lost_commits,
+            fenced: facts.fenced,
+            restarts: facts.restarts,
+            sent: report.sent,
+            acknowledged: report.acknowledged,
+            unknown: report.unknown,
+            entries: report.entries,
+            pushes_due: report.pushes_due,
+            violations: report.violations.len(),
+            told: report.violations.iter().take(VIOLATIONS_TOLD).map(ToString::to_string).collect(),
+            void: None,
+        };
+        outcome.void = outcome.why_void(facts);
+        outcome
+    }
+
+    /// What it is worth.
+    pub fn verdict(&self) -> Verdict {
+        match &self.void {
+            _ if self.violations > 0 => Verdict::Violated,
+            Some(_) => Verdict::Void,
+            None => Verdict::Clean,
+        }
+    }
+
+    fn why_void(&self, facts: &Facts) -> Option<String> {
+        let calm_ms = self.load_ms.saturating_sub(facts.faulty_ms);
+        let wanted = u64::from(facts.rate) * calm_ms / 1_000 * LOAD_SHARE_PERCENT / 100;
+        if facts.interrupted {
+            Some("it was interrupted".to_owned())
+        } else if self.load_ms < LOAD_MIN_MS {
+            Some(format!("there was load for {} ms only, {LOAD_MIN_MS} are needed", self.load_ms))
+        } else if (self.acknowledged as u64) < wanted {
+            Some(format!("{} commands were acknowledged, {wanted} are needed", self.acknowledged))
+        } else if self.hits == 0 || self.hits * 2 < self.faults {
+            Some(format!("{} of {} faults met a command without an outcome", self.hits, self.faults))
+        } else if facts.scenario.needs == Evidence::LostCommit && self.lost_commits == 0 {
+            Some("no COMMIT lost its answer".to_owned())
+        } else if facts.scenario.needs == Evidence::Fenced && self.fenced == 0 {
+            Some("no paused process tried to commit what it had lost".to_owned())
+        } else {
+            None
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { scenario, subject, seed, faults, hits, sent, acknowledged, unknown, pushes_due, violations, .. } =
+            self;
+        write!(
+            f,
+            "{scenario} on {subject}, seed {seed}: {:.1} s of load, {sent} sent, {acknowledged} acknowledged, {unknown} unknown, {pushes_due} pushes due; {faults} faults, {hits} hit work in flight; ",
+            self.load_ms as f64 / 1_000.0
+        )?;
+        match (self.verdict(), &self.void) {
+            (Verdict::Clean, _) => f.write_str("clean"),
+            (Verdict::Void, why) => write!(f, "VOID: {}", why.as_deref().unwrap_or_default()),
+            (Verdict::Violated, _) => {
+                write!(f, "{violations} VIOLATIONS")?;
+                self.told.iter().try_for_each(|one| write!(f, "\n  {one}"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Violation;
+
+    fn facts(scenario: &str) -> Facts {
+        Facts {
+            scenario: Scenario::named(scenario).unwrap(),
+            subject: Subject::Processes,
+            seed: 1,
+            rate: 10,
+            faulty_ms: 5_000,
+            lost_commits: 0,
+            fenced: 0,
+            restarts: 0,
+            interrupted: false,
+        }
+    }
+
+    /// Load for 25 s and two faults, which met so many commands.
+    fn events(in_flight: [u64; 2]) -> Vec<Event> {
+        let sent = |at_us| Event::Sent { at_us, client: 1, user: 1, conversation: "d:1:2".into(), command: "c".into() };
+        let mut events = vec![sent(0), sent(25_000_000)];
+        events.extend(in_flight.map(|in_flight| Event::Struck { at_us: 1, fault: "a fault".into(), in_flight }));
+        events
+    }
+
+    fn verdict(facts: &Facts, events: &[Event], acknowledged: usize, violations: Vec<Violation>) -> Verdict {
+        Outcome::of(facts, events, &Report { acknowledged, violations, ..Report::default() }).verdict()
+    }
+
+    #[test]
+    fn a_run_counts_with_its_load_and_faults_that_met_work() {
+        assert_eq!(verdict(&facts("kill-repo"), &events([3, 0]), 100, vec![]), Verdict::Clean);
+    }
+
+    #[test]
+    fn without_load_hits_or_evidence_a_run_is_void() {
+        let (kill, load) = (facts("kill-repo"), events([1, 1]));
+        assert_eq!(verdict(&kill, &load, 99, vec![]), Verdict::Void, "acknowledged too little");
+        assert_eq!(verdict(&kill, &load[1..], 100, vec![]), Verdict::Void, "loaded for no time");
+        assert_eq!(verdict(&kill, &events([0, 0]), 100, vec![]), Verdict::Void, "nothing was hit");
+        let interrupted = Facts { interrupted: true, ..facts("kill-repo") };
+        assert_eq!(verdict(&interrupted, &load, 100, vec![]), Verdict::Void);
+        for (scenario, evidence) in [("commit-unanswered", (1, 0)), ("pause-logic", (0, 1))] {
+            assert_eq!(verdict(&facts(scenario), &load, 100, vec![]), Verdict::Void, "{scenario}");
+            let (lost_commits, fenced) = evidence;
+            let shown = Facts { lost_commits, fenced, ..facts(scenario) };
+            assert_eq!(verdict(&shown, &load, 100, vec![]), Verdict::Clean, "{scenario}");
+        }
+    }
+
+    #[test]
+    fn a_violation_counts_however_little_there_was() {
+        let violations = vec![Violation::Lost("one".into())];
+        assert_eq!(verdict(&facts("kill-repo"), &[], 0, violations), Verdict::Violated);
+    }
+}

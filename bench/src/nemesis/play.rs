@@ -1,0 +1,140 @@
+//! One run: users talk, faults come, everything heals, the ledger judges.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, ensure};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    fault::Subject,
+    outcome::{Facts, Outcome},
+    recorder::Recorder,
+    scenario::Scenario,
+    scene::{Scene, USERS_MIN},
+    schedule::{Step, schedule},
+    settle::{read_logs, settle},
+    world::{Means, World},
+};
+use crate::ledger::{Event, Header, check};
+
+/// How long registering and making the groups may take.
+const SET_MAX: Duration = Duration::from_secs(120);
+/// How long a fault waits for a command to be in flight.
+const WORK_MAX: Duration = Duration::from_secs(3);
+const POLL: Duration = Duration::from_micros(500);
+/// Load after everything has healed, at least.
+const CALM: Duration = Duration::from_secs(4);
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Which faults.
+    pub scenario: &'static Scenario,
+    /// To what.
+    pub subject: Subject,
+    /// Decides the schedule.
+    pub seed: u64,
+    /// How long users talk.
+    pub load: Duration,
+    /// How many of them.
+    pub users: usize,
+    /// Messages a second, of all of them together.
+    pub rate: u32,
+    /// Where the history goes; the logs of the processes go beside it, into a folder that ends in `.logs`.
+    pub history: PathBuf,
+}
+
+/// Where the logs of a run are.
+pub fn logs_of(history: &Path) -> PathBuf {
+    history.with_extension("logs")
+}
+
+/// Does it. A stop ends the faults and the load, and what there is by then is judged.
+///
+/// # Errors
+/// If the system could not be started, did not come back after a fault, or ended in a way that no process of ours may end. What
+/// was seen until then is in the history, without its end.
+pub async fn run(order: &Order, means: &Means, stop: &CancellationToken) -> anyhow::Result<Outcome> {
+    ensure!(order.users >= USERS_MIN, "fewer than {USERS_MIN} users make no large group");
+    let logs = logs_of(&order.history);
+    fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
+    let load_ms = u64::try_from(order.load.as_millis())?;
+    let steps = schedule(order.scenario, order.subject, order.seed, load_ms);
+    let details = serde_json::json!({
+        "subject": order.subject, "load_ms": load_ms, "users": order.users, "rate": order.rate, "steps": steps,
+    });
+    let header = Header::of(order.scenario.name, order.seed, details);
+    let recorder = Recorder::create(&order.history, &header)
+        .with_context(|| format!("cannot write {}", order.history.display()))?;
+    let mut world = Box::pin(World::start(order.subject, means, &logs)).await?;
+    let set = Scene::set(recorder.clone(), world.addresses(), order.users, order.rate);
+    let scene = timeout(SET_MAX, Box::pin(set)).await.context("the users could not be made in time")??;
+    let nemesis = async {
+        let done = Box::pin(hurt(&mut world, &steps, &recorder, order.load, stop)).await;
+        recorder.stopping.cancel();
+        done
+    };
+    let (done, ()) = tokio::join!(nemesis, Box::pin(scene.play()));
+    let faulty = done?;
+    Box::pin(settle(&scene, order.subject)).await?;
+    let facts = Facts {
+        scenario: order.scenario,
+        subject: order.subject,
+        seed: order.seed,
+        rate: order.rate,
+        faulty_ms: u64::try_from(faulty.as_millis())?,
+        lost_commits: world.lost_commits(),
+        fenced: world.fenced().await as u64,
+        restarts: world.restarts,
+        interrupted: stop.is_cancelled(),
+    };
+    let database_url = world.end_services().await?;
+    Box::pin(read_logs(&scene, database_url)).await?;
+    world.end().await?;
+    let events = recorder.finish().with_context(|| format!("cannot write {}", order.history.display()))?;
+    Ok(Outcome::of(&facts, &events, &check(&events)))
+}
+
+/// Does the schedule, heals, and lets the users talk to the end of their time; answers for how long faults were at work.
+async fn hurt(
+    world: &mut World,
+    steps: &[Step],
+    recorder: &Recorder,
+    load: Duration,
+    stop: &CancellationToken,
+) -> anyhow::Result<Duration> {
+    let (started, mut faulty) = (Instant::now(), Duration::ZERO);
+    for step in steps {
+        let due = Duration::from_millis(step.at_ms);
+        let waited = timeout(due.saturating_sub(started.elapsed()), stop.cancelled()).await;
+        if waited.is_ok() {
+            break;
+        }
+        if step.fault.hurts() {
+            meets_work(recorder).await;
+        }
+        let struck = Instant::now();
+        world.strike(step.fault, recorder).await.with_context(|| step.fault.to_string())?;
+        faulty += struck.elapsed();
+    }
+    let healing = Instant::now();
+    world.heal().await?;
+    faulty += healing.elapsed();
+    recorder.note(Event::Healed { at_us: recorder.now_us() });
+    let rest = load.saturating_sub(started.elapsed()).max(CALM);
+    let _ = timeout(rest, stop.cancelled()).await;
+    Ok(faulty)
+}
+
+/// A fault that meets nothing shows nothing.
+async fn meets_work(recorder: &Recorder) {
+    let deadline = Instant::now() + WORK_MAX;
+    while recorder.in_flight() == 0 && Instant::now() < deadline {
+        sleep(POLL).await;
+    }
+}

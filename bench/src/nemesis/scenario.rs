@@ -1,0 +1,190 @@
+//! The scenarios, by name.
+
+use super::fault::{Server, Service, Subject};
+
+/// A kind of fault; the schedule chooses whom it hits, when and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Kill(Service),
+    Terminate(Service),
+    Pause(Service),
+    KillServer(Server),
+    RestartServer(Server),
+    PauseServer(Server),
+    Flush,
+    OldSnapshot,
+    Cut(Server),
+    Slow(Server),
+    LoseCommits,
+}
+
+impl Kind {
+    fn fits(self, subject: Subject) -> bool {
+        let standalone = matches!(
+            self,
+            Self::Kill(Service::Standalone) | Self::Terminate(Service::Standalone) | Self::Pause(Service::Standalone)
+        );
+        standalone == (subject == Subject::Standalone)
+    }
+}
+
+/// What shows that the fault did what it is for, beside commands that were in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Evidence {
+    /// Commands in flight say enough.
+    InFlight,
+    /// A process tried to commit what it had lost meanwhile.
+    Fenced,
+    /// A COMMIT stayed without its answer.
+    LostCommit,
+}
+
+/// A way to hurt a system.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Scenario {
+    /// How it is asked for.
+    pub name: &'static str,
+    /// What it does, in a line.
+    pub does: &'static str,
+    kinds: &'static [Kind],
+    pub(super) needs: Evidence,
+}
+
+impl Scenario {
+    const fn of(name: &'static str, does: &'static str, kinds: &'static [Kind]) -> Self {
+        Self { name, does, kinds, needs: Evidence::InFlight }
+    }
+
+    const fn needing(self, needs: Evidence) -> Self {
+        Self { needs, ..self }
+    }
+
+    /// All of them.
+    pub fn all() -> &'static [Self] {
+        ALL
+    }
+
+    /// The one of that name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        ALL.iter().find(|scenario| scenario.name == name)
+    }
+
+    /// Whether there is anything in it that can be done to that.
+    pub fn fits(&self, subject: Subject) -> bool {
+        self.kinds.iter().any(|kind| kind.fits(subject))
+    }
+
+    /// What it does to that.
+    pub(super) fn kinds(&self, subject: Subject) -> Vec<Kind> {
+        self.kinds.iter().copied().filter(|kind| kind.fits(subject)).collect()
+    }
+}
+
+const ALL: &[Scenario] = &[
+    Scenario::of("kill-standalone", "standalone gets SIGKILL", &[Kind::Kill(Service::Standalone)]),
+    Scenario::of("terminate-standalone", "standalone gets SIGTERM", &[Kind::Terminate(Service::Standalone)]),
+    Scenario::of("pause-standalone", "standalone stands still", &[Kind::Pause(Service::Standalone)]),
+    Scenario::of("kill-gateway", "a gateway gets SIGKILL", &[Kind::Kill(Service::Gateway)]),
+    Scenario::of("kill-logic", "a logic gets SIGKILL", &[Kind::Kill(Service::Logic)]),
+    Scenario::of("kill-repo", "a repo gets SIGKILL", &[Kind::Kill(Service::Repo)]),
+    Scenario::of("kill-task", "a task gets SIGKILL", &[Kind::Kill(Service::Task)]),
+    Scenario::of("terminate-gateway", "a gateway gets SIGTERM", &[Kind::Terminate(Service::Gateway)]),
+    Scenario::of("terminate-logic", "a logic gets SIGTERM", &[Kind::Terminate(Service::Logic)]),
+    Scenario::of("terminate-repo", "a repo gets SIGTERM", &[Kind::Terminate(Service::Repo)]),
+    Scenario::of("terminate-task", "a task gets SIGTERM", &[Kind::Terminate(Service::Task)]),
+    Scenario::of("pause-gateway", "a gateway stands still past its lease", &[Kind::Pause(Service::Gateway)]),
+    Scenario::of("pause-logic", "a logic stands still past its session", &[Kind::Pause(Service::Logic)])
+        .needing(Evidence::Fenced),
+    Scenario::of("pause-repo", "a repo stands still", &[Kind::Pause(Service::Repo)]),
+    Scenario::of("pause-task", "a task stands still past its session", &[Kind::Pause(Service::Task)]),
+    Scenario::of("kafka-kill", "the broker gets SIGKILL", &[Kind::KillServer(Server::Kafka)]),
+    Scenario::of("kafka-restart", "the broker is stopped and started", &[Kind::RestartServer(Server::Kafka)]),
+    Scenario::of("kafka-pause", "the broker stands still", &[Kind::PauseServer(Server::Kafka)]),
+    Scenario::of("etcd-kill", "etcd gets SIGKILL", &[Kind::KillServer(Server::Etcd)]),
+    Scenario::of("etcd-pause", "etcd stands still for two lease times", &[Kind::PauseServer(Server::Etcd)]),
+    Scenario::of("redis-kill", "Redis gets SIGKILL", &[Kind::KillServer(Server::Redis)]),
+    Scenario::of("redis-pause", "Redis stands still", &[Kind::PauseServer(Server::Redis)]),
+    Scenario::of("redis-flush", "Redis forgets everything", &[Kind::Flush]),
+    Scenario::of("redis-old-snapshot", "Redis comes back with what it held before", &[Kind::OldSnapshot]),
+    Scenario::of("mariadb-kill", "MariaDB gets SIGKILL", &[Kind::KillServer(Server::Mariadb)]),
+    Scenario::of("mariadb-restart", "MariaDB is stopped and started", &[Kind::RestartServer(Server::Mariadb)]),
+    Scenario::of("mariadb-pause", "MariaDB stands still", &[Kind::PauseServer(Server::Mariadb)]),
+    Scenario::of("cut-kafka", "the way to the broker is cut, wholly or one way", &[Kind::Cut(Server::Kafka)]),
+    Scenario::of("cut-etcd", "the way to etcd is cut, wholly or one way", &[Kind::Cut(Server::Etcd)]),
+    Scenario::of("cut-redis", "the way to Redis is cut, wholly or one way", &[Kind::Cut(Server::Redis)]),
+    Scenario::of("cut-mariadb", "the way to MariaDB is cut, wholly or one way", &[Kind::Cut(Server::Mariadb)]),
+    Scenario::of("slow-kafka", "the broker is far away", &[Kind::Slow(Server::Kafka)]),
+    Scenario::of("slow-etcd", "etcd is far away", &[Kind::Slow(Server::Etcd)]),
+    Scenario::of("slow-redis", "Redis is far away", &[Kind::Slow(Server::Redis)]),
+    Scenario::of("slow-mariadb", "MariaDB is far away", &[Kind::Slow(Server::Mariadb)]),
+    Scenario::of("commit-unanswered", "database connections end between COMMIT and its answer", &[Kind::LoseCommits])
+        .needing(Evidence::LostCommit),
+    Scenario::of("kill-each", "every kind of process gets SIGKILL in turn", EACH),
+    Scenario::of("everything", "all of these at random", EVERYTHING),
+];
+
+const EACH: &[Kind] =
+    &[Kind::Kill(Service::Gateway), Kind::Kill(Service::Logic), Kind::Kill(Service::Repo), Kind::Kill(Service::Task)];
+
+const EVERYTHING: &[Kind] = &[
+    Kind::Kill(Service::Standalone),
+    Kind::Terminate(Service::Standalone),
+    Kind::Pause(Service::Standalone),
+    Kind::Kill(Service::Gateway),
+    Kind::Kill(Service::Logic),
+    Kind::Kill(Service::Repo),
+    Kind::Kill(Service::Task),
+    Kind::Terminate(Service::Gateway),
+    Kind::Terminate(Service::Logic),
+    Kind::Terminate(Service::Repo),
+    Kind::Terminate(Service::Task),
+    Kind::Pause(Service::Gateway),
+    Kind::Pause(Service::Logic),
+    Kind::Pause(Service::Repo),
+    Kind::Pause(Service::Task),
+    Kind::KillServer(Server::Kafka),
+    Kind::RestartServer(Server::Kafka),
+    Kind::PauseServer(Server::Kafka),
+    Kind::KillServer(Server::Etcd),
+    Kind::PauseServer(Server::Etcd),
+    Kind::KillServer(Server::Redis),
+    Kind::PauseServer(Server::Redis),
+    Kind::Flush,
+    Kind::OldSnapshot,
+    Kind::KillServer(Server::Mariadb),
+    Kind::RestartServer(Server::Mariadb),
+    Kind::PauseServer(Server::Mariadb),
+    Kind::Cut(Server::Kafka),
+    Kind::Cut(Server::Etcd),
+    Kind::Cut(Server::Redis),
+    Kind::Cut(Server::Mariadb),
+    Kind::Slow(Server::Kafka),
+    Kind::Slow(Server::Etcd),
+    Kind::Slow(Server::Redis),
+    Kind::Slow(Server::Mariadb),
+    Kind::LoseCommits,
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_everything_is_really_everything() {
+        let names: HashSet<&str> = ALL.iter().map(|scenario| scenario.name).collect();
+        assert_eq!(names.len(), ALL.len());
+        for kind in ALL.iter().flat_map(|scenario| scenario.kinds) {
+            assert!(EVERYTHING.contains(kind), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn every_scenario_fits_something_and_only_everything_fits_both() {
+        for scenario in ALL {
+            let fits = [Subject::Standalone, Subject::Processes].map(|subject| scenario.fits(subject));
+            assert_eq!(fits.iter().filter(|fits| **fits).count(), if scenario.name == "everything" { 2 } else { 1 });
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! When what is done to whom: a pure function of scenario, subject, seed and time.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    fault::{Fault, Server, Service, Subject, Victim, Way},
+    scenario::{Kind, Scenario},
+};
+
+/// Load before the first fault.
+const WARM_MS: u64 = 3_000;
+/// Load after the last one, at least.
+const CALM_MS: u64 = 4_000;
+/// Between two faults.
+const GAP_MS: Range<u64> = 1_000..3_000;
+/// Between the copy of Redis and the day it comes back.
+const SNAPSHOT_AGE_MS: Range<u64> = 2_000..5_000;
+/// How many of each service there are.
+pub(super) const EACH: usize = 2;
+
+/// A fault and its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// After the load began. One whose time comes while another is at work follows that one.
+    pub at_ms: u64,
+    /// What is done.
+    pub fault: Fault,
+}
+
+/// The same for the same seed, whatever the machine.
+pub fn schedule(scenario: &Scenario, subject: Subject, seed: u64, load_ms: u64) -> Vec<Step> {
+    let kinds = scenario.kinds(subject);
+    let mut random = fastrand::Rng::with_seed(seed);
+    let (mut steps, mut at_ms) = (Vec::new(), WARM_MS);
+    let mut turn: Vec<Kind> = Vec::new();
+    loop {
+        if turn.is_empty() {
+            turn.clone_from(&kinds);
+            random.shuffle(&mut turn);
+        }
+        let Some(kind) = turn.pop() else { return steps };
+        let mut here = Vec::new();
+        if kind == Kind::OldSnapshot {
+            here.push(Step { at_ms, fault: Fault::Snapshot });
+            at_ms += random.u64(SNAPSHOT_AGE_MS);
+        }
+        let fault = fault(kind, &mut random);
+        here.push(Step { at_ms, fault });
+        at_ms += fault.lasts_ms();
+        if at_ms + CALM_MS > load_ms {
+            return steps;
+        }
+        steps.append(&mut here);
+        at_ms += random.u64(GAP_MS);
+    }
+}
+
+fn fault(kind: Kind, random: &mut fastrand::Rng) -> Fault {
+    let away_ms = random.u64(away_ms(kind));
+    let ours = |service, random: &mut fastrand::Rng| {
+        Victim::Ours(service, if service == Service::Standalone { 0 } else { random.usize(0..EACH) })
+    };
+    match kind {
+        Kind::Kill(service) => Fault::Kill { victim: ours(service, random), away_ms },
+        Kind::Terminate(service) => Fault::Terminate { victim: ours(service, random), away_ms },
+        Kind::Pause(service) => Fault::Pause { victim: ours(service, random), away_ms },
+        Kind::KillServer(server) => Fault::Kill { victim: Victim::Server(server), away_ms },
+        Kind::RestartServer(server) => Fault::Terminate { victim: Victim::Server(server), away_ms },
+        Kind::PauseServer(server) => Fault::Pause { victim: Victim::Server(server), away_ms },
+        Kind::Flush => Fault::Flush,
+        Kind::OldSnapshot => Fault::Restore { away_ms },
+        Kind::Cut(server) => {
+            let way = match random.u8(0..4) {
+                0 => Way::ToServer,
+                1 => Way::ToClient,
+                _ => Way::Both,
+            };
+            Fault::Cut { server, way, away_ms }
+        }
+        Kind::Slow(server) => Fault::Slow { server, delay_ms: random.u64(5..100), away_ms },
+        Kind::LoseCommits => Fault::LoseCommits { count: random.u64(1..4) },
+    }
+}
+
+/// Short enough for several in a run; where a session or lease is to run out, longer than that (3 and 2 s, see the settings).
+fn away_ms(kind: Kind) -> Range<u64> {
+    match kind {
+        Kind::Kill(_) | Kind::Terminate(_) => 50..2_500,
+        Kind::Pause(Service::Logic | Service::Task) => 4_500..7_000,
+        Kind::Pause(Service::Gateway) => 2_500..6_000,
+        Kind::PauseServer(Server::Etcd) => 4_000..6_000,
+        Kind::Pause(Service::Standalone | Service::Repo) | Kind::PauseServer(_) => 500..5_000,
+        Kind::KillServer(_) | Kind::RestartServer(_) | Kind::OldSnapshot => 100..3_000,
+        Kind::Cut(_) => 500..7_000,
+        Kind::Slow(_) => 2_000..5_000,
+        Kind::Flush | Kind::LoseCommits => 0..1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SUBJECTS: [Subject; 2] = [Subject::Standalone, Subject::Processes];
+
+    #[test]
+    fn the_same_seed_makes_the_same_schedule_and_another_one_another() {
+        for subject in SUBJECTS {
+            for scenario in Scenario::all().iter().filter(|scenario| scenario.fits(subject)) {
+                let [one, same, other] = [1, 1, 2].map(|seed| schedule(scenario, subject, seed, 60_000));
+                assert_eq!(one, same, "{}", scenario.name);
+                assert_ne!(one, other, "{}", scenario.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_schedule_of_a_short_run_does_something_in_order_and_leaves_time_to_heal() {
+        for seed in 0..200 {
+            for subject in SUBJECTS {
+                for scenario in Scenario::all().iter().filter(|scenario| scenario.fits(subject)) {
+                    let steps = schedule(scenario, subject, seed, 30_000);
+                    assert!(steps.iter().any(|step| step.fault.hurts()), "{} {seed}", scenario.name);
+                    let mut free_ms = WARM_MS;
+                    for step in &steps {
+                        assert!(free_ms <= step.at_ms, "{} {seed}: {step:?}", scenario.name);
+                        free_ms = step.at_ms + step.fault.lasts_ms();
+                    }
+                    assert!(free_ms + CALM_MS <= 30_000, "{} {seed}", scenario.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn everything_does_all_of_it_before_anything_again() {
+        let scenario = Scenario::named("everything").unwrap();
+        let kinds = scenario.kinds(Subject::Processes).len();
+        let steps = schedule(scenario, Subject::Processes, 5, 3_600_000);
+        let flushes: Vec<usize> = steps
+            .iter()
+            .filter(|step| step.fault.hurts())
+            .enumerate()
+            .filter_map(|(index, step)| (step.fault == Fault::Flush).then_some(index / kinds))
+            .collect();
+        assert!(flushes.len() > 3 && flushes.iter().copied().eq(0..flushes.len()), "{flushes:?}");
+    }
+
+    #[test]
+    fn a_schedule_survives_being_saved() {
+        let scenario = Scenario::named("everything").unwrap();
+        let steps = schedule(scenario, Subject::Processes, 9, 600_000);
+        let text = serde_json::to_string(&steps).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<Step>>(&text).unwrap(), steps);
+    }
+}

@@ -1,0 +1,191 @@
+//! The system that is put under faults: started for one run, and stopped after it.
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use im_infra::access_token::SigningKey;
+use rustix::process::Signal;
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+use super::{
+    fault::{Server, Service, Subject},
+    infrastructure::Infrastructure,
+    node::{Node, Start, migrate},
+    proxy::Proxy,
+    schedule::EACH,
+};
+
+/// From so many members on a group is large: the second one of a scene, and never the first.
+pub(super) const LARGE_FROM: usize = 5;
+/// How long the whole system may take to be ready again once nothing is wrong any more.
+const READY_MAX: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(20);
+
+/// With what a run is made.
+#[derive(Clone, Debug)]
+pub struct Means {
+    /// The binary.
+    pub gochat: PathBuf,
+    /// `scripts/infra`; only `processes` needs it.
+    pub infra: PathBuf,
+    /// Where data of the run lies.
+    pub folder: PathBuf,
+}
+
+/// Our processes and what they stand on.
+pub(super) struct World {
+    nodes: Vec<Node>,
+    infrastructure: Option<Infrastructure>,
+    /// Past all faults.
+    database_url: String,
+    /// How often a process had ended by itself, as it may, and was started again.
+    pub(super) restarts: u32,
+    http: reqwest::Client,
+    folder: TempDir,
+}
+
+impl World {
+    pub(super) async fn start(subject: Subject, means: &Means, logs: &Path) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("gochat-nemesis.").tempdir_in(&means.folder);
+        let folder = folder.with_context(|| format!("cannot write in {}", means.folder.display()))?;
+        let mut start = Start {
+            gochat: means.gochat.clone(),
+            folder: folder.path().to_owned(),
+            logs: logs.to_owned(),
+            settings: vec![("GOCHAT__LOGIC__LIMITS__LARGE_FROM".into(), LARGE_FROM.to_string())],
+        };
+        let (mut nodes, mut infrastructure) = (Vec::new(), None);
+        let database_url = match subject {
+            Subject::Standalone => {
+                nodes.push(Node::start(Service::Standalone, 0, &start).await?);
+                format!("sqlite://{}/gochat.db", folder.path().display())
+            }
+            Subject::Processes => {
+                let servers = infrastructure.insert(Infrastructure::start(&means.infra, &means.folder).await?);
+                start.settings.extend(settings(servers)?);
+                migrate(&start).await?;
+                // From the store outwards.
+                for service in [Service::Repo, Service::Logic, Service::Task, Service::Gateway] {
+                    for index in 0..EACH {
+                        nodes.push(Node::start(service, index, &start).await?);
+                    }
+                }
+                servers.direct(Server::Mariadb)?
+            }
+        };
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
+        Ok(Self { nodes, infrastructure, database_url, restarts: 0, http, folder })
+    }
+
+    /// Where clients may go.
+    pub(super) fn addresses(&self) -> Vec<String> {
+        let entrances = self.nodes.iter().filter(|node| matches!(node.service, Service::Gateway | Service::Standalone));
+        entrances.map(|node| node.address.clone()).collect()
+    }
+
+    /// Connections that ended between COMMIT and its answer.
+    pub(super) fn lost_commits(&self) -> u64 {
+        let proxy = self.servers().and_then(|servers| servers.proxy(Server::Mariadb));
+        proxy.map_or(0, Proxy::lost_commits)
+    }
+
+    /// Commits that were refused because their process had lost the partition meanwhile.
+    pub(super) async fn fenced(&self) -> f64 {
+        let mut sum = 0.0;
+        for node in &self.nodes {
+            let text = self.ask(node, "metrics").await.map(|(_, text)| text).unwrap_or_default();
+            let counts = text.lines().filter_map(|line| line.strip_prefix("im_mq_commits_fenced_total{"));
+            sum += counts.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>();
+        }
+        sum
+    }
+
+    /// Every way open, every process running and ready.
+    pub(super) async fn heal(&mut self) -> anyhow::Result<()> {
+        if let Some(servers) = &self.infrastructure {
+            servers.proxies.values().for_each(Proxy::heal);
+        }
+        let deadline = Instant::now() + READY_MAX;
+        loop {
+            self.supervise().await?;
+            let Some(lacking) = self.lacking().await else { return Ok(()) };
+            if Instant::now() >= deadline {
+                bail!("not ready {} s after the last fault: {lacking}", READY_MAX.as_secs());
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    /// What a process says that it lacks.
+    async fn lacking(&self) -> Option<String> {
+        for node in &self.nodes {
+            match self.ask(node, "readyz").await {
+                Ok((true, _)) => {}
+                Ok((false, text)) => return Some(format!("{}: {}", node.service.name(), text.trim())),
+                Err(error) => return Some(format!("{}: {error:#}", node.service.name())),
+            }
+        }
+        None
+    }
+
+    async fn ask(&self, node: &Node, what: &str) -> anyhow::Result<(bool, String)> {
+        let answer = self.http.get(format!("http://{}/{what}", node.admin)).send().await?;
+        Ok((answer.status().is_success(), answer.text().await?))
+    }
+
+    pub(super) async fn supervise(&mut self) -> anyhow::Result<()> {
+        for node in &mut self.nodes {
+            self.restarts += u32::from(node.supervise().await?);
+        }
+        Ok(())
+    }
+
+    /// SIGTERM to all of ours, from the edge inwards; all must end well. The store can still be read.
+    pub(super) async fn end_services(&mut self) -> anyhow::Result<String> {
+        for mut node in self.nodes.drain(..).rev() {
+            node.signal(Signal::TERM)?;
+            node.ends().await?;
+        }
+        Ok(self.database_url.clone())
+    }
+
+    /// The rest.
+    pub(super) async fn end(self) -> anyhow::Result<()> {
+        let Self { infrastructure, folder, .. } = self;
+        if let Some(infrastructure) = infrastructure {
+            infrastructure.end().await?;
+        }
+        drop(folder);
+        Ok(())
+    }
+
+    pub(super) fn node(&mut self, service: Service, index: usize) -> anyhow::Result<&mut Node> {
+        let mut such = self.nodes.iter_mut().filter(|node| node.service == service);
+        such.nth(index).with_context(|| format!("there is no {} {index}", service.name()))
+    }
+
+    pub(super) fn servers(&self) -> anyhow::Result<&Infrastructure> {
+        self.infrastructure.as_ref().context("standalone has no servers")
+    }
+}
+
+/// Sessions of 3 s and leases of 2 s: a pause can outlive them.
+fn settings(servers: &Infrastructure) -> anyhow::Result<Vec<(String, String)>> {
+    let own = [
+        ("RPC__SECRET", uuid::Uuid::new_v4().simple().to_string()),
+        ("LOGIC__AUTH__SIGNING_KEY", SigningKey::generate().context("no signing key")?),
+        ("REPO__DATABASE__URL", servers.through(Server::Mariadb)?),
+        ("KAFKA__BROKERS", servers.through(Server::Kafka)?),
+        ("KAFKA__PARTITIONS", "4".to_owned()),
+        ("KAFKA__DOWNSTREAM_PARTITIONS", "16".to_owned()),
+        ("KAFKA__SESSION_TIMEOUT_MS", "3000".to_owned()),
+        ("ETCD__ENDPOINTS", servers.through(Server::Etcd)?),
+        ("ETCD__LEASE_TTL_MS", "2000".to_owned()),
+        ("REDIS__URL", servers.through(Server::Redis)?),
+    ];
+    Ok(own.into_iter().map(|(key, value)| (format!("GOCHAT__{key}"), value)).collect())
+}

@@ -1,0 +1,244 @@
+//! `nemesis` and `ledger`: the command line of proof under faults.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::bail;
+use clap::{Args, Subcommand, value_parser};
+use im_bench::{
+    ledger::{self, History},
+    nemesis::{Campaign, Means, Order, Outcome, Scenario, Subject, Verdict, logs_of, run, schedule},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    error::{Void, usage},
+    output::{note, say},
+    target::gochat,
+};
+
+/// Tokens of the users end after fifteen minutes.
+const MINUTES_MAX: f64 = 10.0;
+/// Less is void.
+const MINUTES_MIN: f64 = 0.35;
+
+/// `nemesis`.
+#[derive(Subcommand)]
+pub(crate) enum NemesisCommand {
+    /// The scenarios, what they do, and to what.
+    List,
+    /// One run: starts the system, hurts it while users talk, and judges.
+    ///
+    /// `processes` runs on a Kafka, an etcd, a Redis and a MariaDB of its own, which `scripts/infra` starts in a temporary folder
+    /// and stops again. Exit codes: 0 clean, 1 violations (or the system did not come back), 2 a wrong request, 3 void: the
+    /// faults met no command without an outcome, or there was too little load.
+    Run(RunArgs),
+    /// Many runs, scenario after scenario, over as many sittings as it takes: what its folder holds is not done again.
+    ///
+    /// Void runs do not count. After each run summary.json is written. Ctrl-C ends the sitting; the run at work is done again in
+    /// the next one. Exit codes: 0 enough runs and all clean, 1 violations or failures, 2 a wrong request, 3 not yet enough.
+    Campaign(CampaignArgs),
+}
+
+/// What any run needs.
+#[derive(Args)]
+pub(crate) struct Site {
+    /// Minutes of load.
+    #[arg(long, default_value_t = 1.0, value_parser = minutes)]
+    minutes: f64,
+    /// Users; every fourth has two devices.
+    #[arg(long, default_value_t = 12, value_parser = value_parser!(u16).range(6..=200))]
+    users: u16,
+    /// Messages a second, of all of them together.
+    #[arg(long, default_value_t = 100, value_parser = value_parser!(u32).range(10..=2_000))]
+    rate: u32,
+    /// The binary to start [default: gochat beside this one].
+    #[arg(long, value_name = "PATH")]
+    gochat: Option<PathBuf>,
+    /// What starts the servers of `processes`.
+    #[arg(long, value_name = "PATH", default_value = "scripts/infra")]
+    infra_script: PathBuf,
+    /// Where data of the runs lies [default: the system's temporary folder].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+/// `nemesis run`.
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    /// Which scenario, see `nemesis list`.
+    #[arg(value_parser = scenario)]
+    name: &'static Scenario,
+    /// Decides whom the faults hit, when and for how long.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// To what it is done [default: what the scenario fits].
+    #[arg(long, value_enum)]
+    target: Option<Subject>,
+    /// Where the history goes; logs go beside it [default: NAME-SEED.history.gz].
+    #[arg(long, value_name = "FILE")]
+    history: Option<PathBuf>,
+    #[command(flatten)]
+    site: Site,
+}
+
+/// `nemesis campaign`.
+#[derive(Args)]
+pub(crate) struct CampaignArgs {
+    /// Runs that are to count.
+    #[arg(long, default_value_t = 200, value_parser = value_parser!(u32).range(1..=100_000))]
+    runs: u32,
+    /// Runs of this sitting, at most.
+    #[arg(long, value_parser = value_parser!(u32).range(1..=100_000))]
+    at_most: Option<u32>,
+    /// To what it is done.
+    #[arg(long, value_enum)]
+    target: Subject,
+    /// The seed of the first run; each one after it has the next.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Where outcomes, histories and the summary are kept.
+    #[arg(long, value_name = "DIR")]
+    folder: PathBuf,
+    #[command(flatten)]
+    site: Site,
+}
+
+/// `ledger`.
+#[derive(Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// Checks a history again. Exit codes: 0 clean, 1 violations, 2 it is no history.
+    Check {
+        /// As `nemesis` saves it; one that was cut short is checked as far as it goes.
+        #[arg(value_name = "HISTORY")]
+        path: PathBuf,
+    },
+}
+
+fn scenario(name: &str) -> Result<&'static Scenario, String> {
+    Scenario::named(name).ok_or_else(|| "there is no such scenario, see `gochat-bench nemesis list`".to_owned())
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(minutes) if (MINUTES_MIN..=MINUTES_MAX).contains(&minutes) => Ok(minutes),
+        _ => Err(format!("{MINUTES_MIN} to {MINUTES_MAX} minutes: with less load a run is void")),
+    }
+}
+
+impl Site {
+    async fn means(&self, subject: Subject) -> anyhow::Result<Means> {
+        let infra = match (subject, self.infra_script.canonicalize()) {
+            (Subject::Standalone, _) => PathBuf::new(),
+            (Subject::Processes, Ok(path)) => path,
+            (Subject::Processes, Err(_)) => {
+                let path = self.infra_script.display();
+                return Err(usage(format!("{path} is not there: name it with --infra-script")));
+            }
+        };
+        let folder = self.data.clone().unwrap_or_else(std::env::temp_dir);
+        if !folder.is_dir() {
+            return Err(usage(format!("there is no folder {}: make it, or choose another --data", folder.display())));
+        }
+        Ok(Means { gochat: gochat(self.gochat.as_deref()).await?, infra, folder })
+    }
+
+    fn order(&self, scenario: &'static Scenario, subject: Subject, seed: u64, history: PathBuf) -> Order {
+        let load = Duration::from_secs_f64(self.minutes * 60.0);
+        Order { scenario, subject, seed, load, users: usize::from(self.users), rate: self.rate, history }
+    }
+}
+
+/// Does what was asked. A stop ends the run at work, and lets it report.
+pub(crate) async fn nemesis(command: NemesisCommand, stop: &CancellationToken) -> anyhow::Result<()> {
+    match command {
+        NemesisCommand::List => list(),
+        NemesisCommand::Run(args) => Box::pin(run_one(&args, stop)).await?,
+        NemesisCommand::Campaign(args) => Box::pin(campaign(&args, stop)).await?,
+    }
+    Ok(())
+}
+
+fn list() {
+    for scenario in Scenario::all() {
+        let fits = [Subject::Standalone, Subject::Processes].into_iter().filter(|subject| scenario.fits(*subject));
+        let fits: Vec<String> = fits.map(|subject| subject.to_string()).collect();
+        say(format_args!("{:<22} {:<22} {}", scenario.name, fits.join(", "), scenario.does));
+    }
+}
+
+async fn run_one(args: &RunArgs, stop: &CancellationToken) -> anyhow::Result<()> {
+    let scenario = args.name;
+    let subject = match args.target {
+        Some(subject) if !scenario.fits(subject) => {
+            return Err(usage(format!(
+                "{} cannot be done to {subject}: see `gochat-bench nemesis list`",
+                scenario.name
+            )));
+        }
+        Some(subject) => subject,
+        None if scenario.fits(Subject::Processes) => Subject::Processes,
+        None => Subject::Standalone,
+    };
+    let history = args.history.clone().unwrap_or_else(|| format!("{}-{}.history.gz", scenario.name, args.seed).into());
+    let means = args.site.means(subject).await?;
+    let order = args.site.order(scenario, subject, args.seed, history);
+    note(format_args!("{} on {subject}, seed {}, {:.0} s of load", scenario.name, args.seed, order.load.as_secs_f64()));
+    for step in schedule(scenario, subject, args.seed, u64::try_from(order.load.as_millis())?) {
+        note(format_args!("{:>8.1} s  {}", step.at_ms as f64 / 1_000.0, step.fault));
+    }
+    let outcome = Box::pin(run(&order, &means, stop)).await?;
+    say(&outcome);
+    say(format_args!("history: {}, logs: {}", order.history.display(), logs_of(&order.history).display()));
+    judged(&outcome)
+}
+
+fn judged(outcome: &Outcome) -> anyhow::Result<()> {
+    match outcome.verdict() {
+        Verdict::Clean => Ok(()),
+        Verdict::Violated => bail!("{} violations", outcome.violations),
+        Verdict::Void => Err(Void(outcome.void.clone().unwrap_or_default()).into()),
+    }
+}
+
+async fn campaign(args: &CampaignArgs, stop: &CancellationToken) -> anyhow::Result<()> {
+    let means = args.site.means(args.target).await?;
+    // Scenario and history are the campaign's own for each run.
+    let order = args.site.order(&Scenario::all()[0], args.target, args.seed, PathBuf::new());
+    let (folder, wanted) = (args.folder.clone(), args.runs as usize);
+    let tries_max = args.at_most.map_or(usize::MAX, |runs| runs as usize);
+    let campaign = Campaign { folder, wanted, tries_max, order };
+    let summary = Box::pin(campaign.go_on(&means, stop, |line: &str| note(line))).await?;
+    let (violated, void, failed) = (summary.violated.len(), summary.void.len(), summary.failed.len());
+    say(format_args!(
+        "{} of {} runs: {} clean, {violated} violated; beside them {void} void, {failed} failed; {} faults, {} commands acknowledged, {} pushes due",
+        summary.counted, summary.wanted, summary.clean, summary.faults, summary.acknowledged, summary.pushes_due
+    ));
+    let bad: Vec<&str> = summary.violated.iter().chain(&summary.failed).map(String::as_str).collect();
+    if !bad.is_empty() {
+        bail!("see {} in {}", bad.join(", "), args.folder.display());
+    }
+    if summary.counted < summary.wanted {
+        return Err(
+            Void(format!("{} runs are still to be done: run it again", summary.wanted - summary.counted)).into()
+        );
+    }
+    Ok(())
+}
+
+/// Says what is wrong with a history.
+pub(crate) fn ledger(command: &LedgerCommand) -> anyhow::Result<()> {
+    let LedgerCommand::Check { path } = command;
+    let history = History::read(path).map_err(|error| usage(format!("{} {error}", path.display())))?;
+    say(format_args!("{}, seed {}: {}", history.header.scenario, history.header.seed, history.header.details));
+    let report = if history.complete {
+        ledger::check(&history.events)
+    } else {
+        say(format_args!("cut short: {} events, checked as far as they go", history.events.len()));
+        ledger::check_beginning(&history.events)
+    };
+    say(&report);
+    if !report.violations.is_empty() {
+        bail!("{} violations", report.violations.len());
+    }
+    Ok(())
+}
