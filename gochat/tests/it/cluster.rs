@@ -50,12 +50,6 @@ impl Node {
         Self { service, settings, folder: folder.path().to_owned(), running }
     }
 
-    /// SIGKILL, and a new start.
-    pub(crate) async fn kill_and_restart(&mut self) {
-        self.running.kill().await;
-        self.start_again().await;
-    }
-
     /// SIGTERM; it must end well.
     pub(crate) async fn stop(&mut self) {
         assert_eq!(self.running.terminate().await, Some(0), "{}", self.service);

@@ -26,7 +26,6 @@ mod replay;
 mod restored_store;
 mod server;
 mod sessions;
-mod talker;
 mod tls;
 mod trace;
 mod whereabouts;

@@ -1,6 +1,6 @@
 //! The binary as a process.
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{ffi::OsString, path::Path, process::Stdio, time::Duration};
 
 use serde_json::Value;
 use tokio::{
@@ -63,12 +63,15 @@ impl Running {
     }
 }
 
-/// The binary with a configuration for tests.
+/// The binary of this build, or the one of scripts/run.
 #[allow(clippy::disallowed_methods)] // tests have no configuration
+pub(crate) fn binary() -> OsString {
+    std::env::var_os("GOCHAT_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_gochat").into())
+}
+
+/// The binary with a configuration for tests.
 pub(crate) fn command(folder: &Path, settings: &[(String, String)]) -> Command {
-    // The binary of this build, or the one of scripts/run.
-    let binary = std::env::var_os("GOCHAT_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_gochat").into());
-    let mut command = Command::new(binary);
+    let mut command = Command::new(binary());
     command
         .env("GOCHAT__PROCESS__DATA_DIR", folder)
         .env("GOCHAT__GATEWAY__HTTP__LISTEN", "127.0.0.1:0")
