@@ -103,6 +103,13 @@ pub enum Event {
         /// Whose it is; a number that no other device has.
         device: u64,
     },
+    /// A connection was told that pushes to it may have been lost.
+    Resynced {
+        /// When.
+        at_us: u64,
+        /// Which connection.
+        client: Client,
+    },
     /// Something was done to the system.
     Struck {
         /// When it took effect.

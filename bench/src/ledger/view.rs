@@ -49,6 +49,8 @@ pub(super) struct View<'a> {
     pub(super) unread: BTreeMap<(User, &'a str), Vec<Told>>,
     /// Whose connections they are, as far as that was told.
     pub(super) devices: HashMap<Client, u64>,
+    /// When a connection was last told that pushes to it may have been lost.
+    pub(super) resynced: HashMap<Client, u64>,
     /// By user: connected, online.
     pub(super) presence: BTreeMap<User, (bool, bool)>,
     /// The first fault.
@@ -99,6 +101,9 @@ impl<'a> View<'a> {
             }
             Event::Device { client, device } => {
                 self.devices.insert(*client, *device);
+            }
+            Event::Resynced { at_us, client } => {
+                self.resynced.insert(*client, *at_us);
             }
             Event::Struck { at_us, .. } => {
                 self.struck_us.get_or_insert(*at_us);

@@ -59,7 +59,7 @@ pub fn schedule(scenario: &Scenario, subject: Subject, seed: u64, load_ms: u64) 
 
 fn fault(kind: Kind, random: &mut fastrand::Rng) -> Fault {
     let away_ms = random.u64(away_ms(kind));
-    let ours = |service, random: &mut fastrand::Rng| {
+    let ours = |service: Service, random: &mut fastrand::Rng| {
         Victim::Ours(service, if service == Service::Standalone { 0 } else { random.usize(0..EACH) })
     };
     match kind {

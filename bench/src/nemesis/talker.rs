@@ -157,8 +157,12 @@ impl Talk {
                 self.answered(&conversation, &command);
                 recorder.note(Event::Rejected { at_us, user, conversation, command, code });
             }
-            // Pushes may have been lost: this client has no state to sync, so it begins anew.
-            In::Resync(_) | In::Reconnect(_) | In::Kicked(_) => return Err(Gone),
+            // This client has no state to sync, so it begins anew.
+            In::Resync(_) => {
+                recorder.note(Event::Resynced { at_us, client });
+                return Err(Gone);
+            }
+            In::Reconnect(_) | In::Kicked(_) => return Err(Gone),
             _ => {}
         }
         Ok(())

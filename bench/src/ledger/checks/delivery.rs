@@ -12,6 +12,8 @@ use super::{
 const MARGIN_US: u64 = 2_000_000;
 /// How long after it for a connection that ended while faults were at work: the way to it may have been cut for as long.
 const MARGIN_UNDER_FAULTS_US: u64 = 10_000_000;
+/// For how long before it a `resync` makes up for what was not pushed. Routes are looked after every thirty seconds.
+const RESYNC_MAX_US: u64 = 40_000_000;
 
 pub(super) fn check(view: &View<'_>, report: &mut Report) {
     pushes(view, report);
@@ -69,7 +71,13 @@ fn pushes_due(view: &View<'_>, report: &mut Report) {
                 continue;
             }
             report.pushes_due += 1;
-            if !got.get(&(*client, *conversation)).unwrap_or(&nothing).contains(&ack.seq) {
+            if got.get(&(*client, *conversation)).unwrap_or(&nothing).contains(&ack.seq) {
+                continue;
+            }
+            let excused = |told_us: &u64| (ack.at_us..=ack.at_us + RESYNC_MAX_US).contains(told_us);
+            if view.resynced.get(client).is_some_and(excused) {
+                report.excused += 1;
+            } else {
                 let what = format!("{conversation}/{} to user {} on connection {client}", ack.seq, life.user);
                 report.violations.push(Violation::MissedPush(what));
             }

@@ -61,14 +61,16 @@ pub struct Report {
     pub pushes: usize,
     /// Entries that a live connection had to be pushed.
     pub pushes_due: usize,
+    /// Of these, those that did not come, and the connection was told to sync soon after.
+    pub excused: usize,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { violations, sent, acknowledged, unknown, entries, pushes, pushes_due } = self;
+        let Self { violations, sent, acknowledged, unknown, entries, pushes, pushes_due, excused } = self;
         write!(
             f,
-            "ledger: {sent} sent, {acknowledged} acknowledged, {unknown} unknown, {entries} entries, {pushes} pushes ({pushes_due} due), {} violations",
+            "ledger: {sent} sent, {acknowledged} acknowledged, {unknown} unknown, {entries} entries, {pushes} pushes ({pushes_due} due, {excused} made up for by a resync), {} violations",
             violations.len()
         )?;
         violations.iter().take(20).try_for_each(|violation| write!(f, "\n  {violation}"))
