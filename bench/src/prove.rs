@@ -34,8 +34,8 @@ pub(crate) enum NemesisCommand {
     Run(RunArgs),
     /// Many runs, scenario after scenario, over as many sittings as it takes: what its folder holds is not done again.
     ///
-    /// Void runs do not count. After each run summary.json is written. Ctrl-C ends the sitting; the run at work is done again in
-    /// the next one. Exit codes: 0 enough runs and all clean, 1 violations or failures, 2 a wrong request, 3 not yet enough.
+    /// Void runs do not count. After each run TARGET-summary.json is written. Ctrl-C ends the sitting; the run at work is done
+    /// again in the next one. Exit codes: 0 enough runs and all clean, 1 violations or failures, 2 a wrong request, 3 not yet enough.
     Campaign(CampaignArgs),
 }
 

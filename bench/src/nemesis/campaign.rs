@@ -92,10 +92,11 @@ impl Campaign {
     ) -> anyhow::Result<Summary> {
         fs::create_dir_all(&self.folder).with_context(|| format!("cannot make {}", self.folder.display()))?;
         let mut tries = read_tries(&self.folder, self.order.subject)?;
+        let summary_path = self.folder.join(format!("{}-{SUMMARY}", self.order.subject));
         let (mut left, mut failed_in_row) = (self.tries_max, 0);
         loop {
             let summary = summarize(self.wanted, &tries);
-            save(&self.folder.join(SUMMARY), &summary)?;
+            save(&summary_path, &summary)?;
             if summary.counted >= self.wanted || left == 0 || stop.is_cancelled() {
                 return Ok(summary);
             }
@@ -127,7 +128,7 @@ impl Campaign {
             save(&self.folder.join(format!("{name}.{OUTCOME}")), &done)?;
             tries.push((name, done));
             if failed_in_row >= FAILED_IN_ROW_MAX {
-                save(&self.folder.join(SUMMARY), &summarize(self.wanted, &tries))?;
+                save(&summary_path, &summarize(self.wanted, &tries))?;
                 bail!("{failed_in_row} runs in a row could not be done: see {}", self.folder.display());
             }
         }

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fs, io,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -174,6 +175,8 @@ impl Infrastructure {
         command.args(before).arg(self.folder.path()).args(after).env(KAFKA_ADVERTISED, &self.advertised);
         // What it says goes where this program's own notes go.
         command.stdin(Stdio::null()).stdout(Stdio::null());
+        // Ctrl-C is for this program: it stops the others in order.
+        command.process_group(0);
         command
     }
 
