@@ -18,8 +18,8 @@ use crate::{
     error::usage,
     floors::{Floor, FloorPlan, FloorResult, Pace, floors_of, measure_floor, serve},
     load::{
-        Connections, DirectPlan, Drive, GroupResult, IdlePlan, MixedResult, ReconnectResult, SyncResult, check_descriptors,
-        measure_idle,
+        Connections, DirectPlan, Drive, GroupResult, IdlePlan, MixedResult, ReconnectResult, SyncResult,
+        check_descriptors, measure_idle,
     },
     output::{note, say},
     prove,

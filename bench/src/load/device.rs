@@ -67,7 +67,7 @@ impl Device {
             read_seq: kept.read_seq,
             my_rev: kept.my_rev,
         });
-        socket.send(Out::Sync(Sync { known: known.collect() })).await?;
+        socket.send(Out::Sync(Sync { known: known.collect(), ..Sync::default() })).await?;
         let mut gaps = Vec::new();
         loop {
             match socket.next().await? {
@@ -107,14 +107,14 @@ impl Device {
         (from_seq > 0).then_some(Gap { conversation, from_seq, to_seq })
     }
 
-    /// No frame of an answer says that it is the last one; but the log has no hole, so the range does.
+    /// The log has no hole, so the range itself says when it is whole.
     async fn fetch(&mut self, socket: &mut Socket, gap: Gap, effort: &mut Effort) -> anyhow::Result<()> {
         let Gap { conversation, mut from_seq, to_seq } = gap;
         let kept = self.kept.entry(conversation.clone()).or_default();
         while from_seq <= to_seq {
             let last = to_seq.min(from_seq + FETCHED_MAX - 1);
             let conversation_id = conversation.clone();
-            socket.send(Out::Fetch(Fetch { conversation_id, from_seq, to_seq: last })).await?;
+            socket.send(Out::Fetch(Fetch { conversation_id, from_seq, to_seq: last, ..Fetch::default() })).await?;
             effort.fetches += 1;
             while from_seq <= last {
                 match socket.next().await? {
@@ -169,7 +169,7 @@ mod tests {
             assert_eq!(mix64(id, last_seq, my_rev), expected, "{id} {last_seq} {my_rev}");
         }
         let kept = |seq, my_rev| Kept { seq, my_rev, ..Kept::default() };
-        let three = [("d:1:2", kept(2, 1)), (GROUP, kept(1_000, 1_700)), ("u:7", kept(3, 1))];
+        let three = [("d:1:2", kept(1, 1)), (GROUP, kept(1_000, 1_700)), ("u:7", kept(3, 1))];
         let device = Device { kept: three.map(|(id, kept)| (id.to_owned(), kept)).into() };
         assert_eq!(device.digest(), Digest { count: 3, sum: 12_542_982_708_332_164_632 });
     }

@@ -81,12 +81,19 @@ pub(super) async fn judge_in_parts(
     Ok(verdict)
 }
 
-/// Events by the conversation that they are about; connections are about none.
+/// Events by the conversation that they are about; connections, devices and faults are about none.
 pub(super) fn by_conversation(events: impl IntoIterator<Item = Event>) -> HashMap<String, Vec<Event>> {
     let mut sorted: HashMap<String, Vec<Event>> = HashMap::new();
     for event in events {
         let conversation = match &event {
-            Event::Connected { .. } | Event::Disconnected { .. } => continue,
+            Event::Connected { .. }
+            | Event::Disconnected { .. }
+            | Event::Device { .. }
+            | Event::Resynced { .. }
+            | Event::Struck { .. }
+            | Event::Healed { .. }
+            | Event::Ended { .. }
+            | Event::Presence { .. } => continue,
             Event::Sent { conversation, .. }
             | Event::Stored { conversation, .. }
             | Event::Rejected { conversation, .. }

@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tokio::{
     fs::{File, OpenOptions},
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
@@ -122,13 +123,9 @@ async fn run(service: Service, name: &str, start: &Start) -> anyhow::Result<Runn
     let ready = async {
         while let Some(line) = lines.next_line().await? {
             log.write_all(format!("{line}\n").as_bytes()).await?;
-            if let Some((_, found)) = line.split_once(" is ready at ") {
-                found.trim_start_matches("http://").clone_into(&mut address);
-            }
-            if let Some((_, rest)) = line.split_once("operators   http://") {
-                rest.split('/').next().unwrap_or_default().clone_into(&mut admin);
-            }
-            if line.contains("Ctrl-C") {
+            let told: Value = serde_json::from_str(&line).unwrap_or_default();
+            if told["message"] == "ready" {
+                (address, admin) = (host(&told["address"]), host(&told["operators"]));
                 return anyhow::Ok(true);
             }
         }
@@ -144,6 +141,11 @@ async fn run(service: Service, name: &str, start: &Start) -> anyhow::Result<Runn
     let mut output = JoinSet::new();
     output.spawn(keep(lines, log));
     Ok(Running { child, address, admin, output })
+}
+
+/// Host and port of an http:// address.
+fn host(url: &Value) -> String {
+    url.as_str().unwrap_or_default().trim_start_matches("http://").to_owned()
 }
 
 /// Writes down what it says. A log that cannot be written any more is not worth a run.

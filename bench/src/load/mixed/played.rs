@@ -153,7 +153,8 @@ async fn unread(
         let conversation = &circle.conversation.id;
         let found = accounts.conversation(&guests[member], conversation).await?;
         let (unread, read_seq) = (found.unread, found.read_seq);
-        anyhow::Ok(Event::Unread { user: guests[member].user, conversation: conversation.clone(), unread, read_seq })
+        let (user, conversation) = (guests[member].user, conversation.clone());
+        anyhow::Ok(Event::Unread { user, device: 0, conversation, unread, read_seq })
     });
     asking.buffer_unordered(AT_ONCE).try_collect().await
 }

@@ -55,9 +55,8 @@ impl Seat {
         let unanswered = self.outbox.unanswered();
         match frame {
             In::Entry(entry) => {
-                if self.inbox.take(self.window.at_us(Instant::now()), entry) {
-                    self.progress.delivered();
-                }
+                let is_new = self.inbox.take(self.window.at_us(Instant::now()), entry);
+                self.progress.delivered(is_new.into());
             }
             In::Ack(ack) => {
                 if let Some(number) = self.outbox.acknowledged(&self.window, ack) {

@@ -169,8 +169,8 @@ mod tests {
         let (mut outbox, window, conversation) = outbox();
         let refusal = |code: ErrorCode, command_id| ErrorFrame {
             error: Some(proto::Error::new(code).into()),
-            conversation_id: String::new(),
             command_id,
+            ..ErrorFrame::default()
         };
         let for_now = id(outbox.send(&window, &conversation, Instant::now()));
         let abandoned = outbox.refused(&window, refusal(ErrorCode::Overloaded, for_now.clone()));

@@ -51,8 +51,8 @@ impl Progress {
     }
 
     /// A message came to one of them.
-    pub(crate) fn delivered(&self) {
-        self.come.fetch_add(1, Relaxed);
+    pub(crate) fn delivered(&self, count: u64) {
+        self.come.fetch_add(count, Relaxed);
     }
 
     /// Answers and deliveries that are missing.
@@ -97,13 +97,13 @@ mod tests {
         let window = Window::starting_now(Length { seconds: 60, warm_up_seconds: 0 });
         progress.asked(1);
         progress.stored(2);
-        progress.delivered();
+        progress.delivered(1);
         progress.sender_ended();
         let last = async {
             assert!(!progress.over.is_cancelled());
             progress.answered(1);
             assert_eq!(progress.missing(), 1);
-            progress.delivered();
+            progress.delivered(1);
         };
         tokio::join!(progress.settle(window, &stop), last);
         assert!(progress.over.is_cancelled() && progress.missing() == 0);
