@@ -33,6 +33,7 @@ Examples:
   gochat-bench floors --of standalone                   what the parts alone can do here
   gochat-bench floors --only write-loop,handshake       what many bare connections cost
   gochat-bench run --quick                              all of it, and docs/performance.md
+  gochat-bench run --resume                             the long one, from where it was cut
   gochat-bench nemesis run kill-logic --seed 7          a fault at work, judged by the ledger
 
 `processes` needs Kafka, etcd, Redis and MariaDB: `scripts/infra up DIR && . DIR/env` starts them and says where they are.
@@ -88,6 +89,8 @@ pub(crate) enum Command {
     /// handshakes are done once, 64 or --in-flight at the same time.
     Floors(FloorsArgs),
     /// Rounds of floors and subject in turn on each target; writes the raw results and the document.
+    ///
+    /// What was measured is kept after each round, so that a run that was cut, by Ctrl-C or otherwise, goes on with --resume.
     Run(RunArgs),
     /// Writes the document again from raw results.
     Report(ReportArgs),
@@ -204,10 +207,13 @@ pub(crate) struct RunArgs {
     /// Three rounds of short runs: indicative. Without it seven longer ones.
     #[arg(long)]
     pub(crate) quick: bool,
+    /// Goes on with the run that was cut: the same targets, length and seed, the same build on the same machine.
+    #[arg(long)]
+    pub(crate) resume: bool,
     /// Decides texts, intended times and the resampling of the intervals.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// The folder for raw results.
+    /// The folder for raw results, and for what a run that was cut has measured.
     #[arg(long, value_name = "DIR", default_value = "docs/performance")]
     pub(crate) raw: PathBuf,
     /// The document.
@@ -264,5 +270,6 @@ mod tests {
         assert!(Cli::try_parse_from(["gochat-bench", "floors", "--rate", "10", "--in-flight", "2"]).is_err());
         assert!(Cli::try_parse_from(["gochat-bench", "direct", "--rate", "0"]).is_err());
         assert!(Cli::try_parse_from(["gochat-bench", "direct", "--target", "nowhere"]).is_err());
+        assert!(Cli::try_parse_from(["gochat-bench", "run", "--out", "a.md", "--resume"]).is_ok());
     }
 }

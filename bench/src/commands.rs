@@ -24,7 +24,7 @@ use crate::{
     output::{note, say},
     prove,
     report::{direct_table, document, floors_table, group_table, idle_table, mixed_table, reconnect_table, sync_table},
-    run::{RunPlan, RunResult, measure, play},
+    run::{Progress, RunPlan, RunResult, measure_all, play},
     target::{Process, TargetName, start},
 };
 
@@ -59,7 +59,9 @@ async fn direct(args: &DirectArgs, stop: &CancellationToken) -> anyhow::Result<(
     plan.check()?;
     let system = Box::pin(start(&args.target, &args.site)).await?;
     note(format_args!("{pairs} pairs at {}, seed {seed}", system.endpoint));
-    let played = Box::pin(play(plan, &system, stop)).await;
+    let progress = Progress::start("direct", length.seconds + length.warm_up_seconds, 0);
+    let played = Box::pin(play(plan, &system, &progress, stop)).await;
+    drop(progress);
     let stopped = system.stop().await;
     let (result, _) = played?;
     say(direct_table(&result));
@@ -144,19 +146,15 @@ async fn floors(args: &FloorsArgs, stop: &CancellationToken) -> anyhow::Result<(
 async fn run_all(args: &RunArgs, stop: &CancellationToken) -> anyhow::Result<()> {
     let both = [TargetName::Standalone, TargetName::Processes];
     let targets = if args.targets.is_empty() { &both[..] } else { &args.targets[..] };
-    // What is missing is said before anything takes its time.
-    targets.iter().try_for_each(|target| args.site.check(target))?;
     let plan = RunPlan::new(args.quick, args.seed);
-    let mut results = Vec::new();
-    for target in targets.iter().take_while(|_| !stop.is_cancelled()) {
-        let result = Box::pin(measure(target, &args.site, plan, stop)).await?;
-        let name = match target {
-            TargetName::Url(_) => "address".to_owned(),
-            TargetName::Standalone | TargetName::Processes => target.to_string(),
-        };
-        let kind = if args.quick { "quick" } else { "full" };
-        write(&args.raw.join(format!("{name}-{kind}.json")), &serde_json::to_string_pretty(&result)?)?;
-        results.push(result);
+    let results = Box::pin(measure_all(targets, &args.site, plan, (&args.raw, args.resume), stop)).await?;
+    if results.is_empty() {
+        say("nothing was measured, and nothing is written");
+        return Ok(());
+    }
+    for result in &results {
+        let path = args.raw.join(format!("{}-{}.json", result.short_name(), plan.kind()));
+        write(&path, &serde_json::to_string(result)?)?;
     }
     publish(&results, &args.out)
 }

@@ -1,5 +1,7 @@
 //! How a floor is measured, and what its operations carry.
 
+use std::fmt;
+
 use crate::measure::Length;
 
 /// Connections of the floors that have many, unless something else is asked for.
@@ -14,6 +16,15 @@ pub(crate) enum Pace {
     /// So many unanswered, each as soon as the one before it is done: the CPU of an operation under load, which is what a
     /// closed loop compares with.
     InFlight(u32),
+}
+
+impl fmt::Display for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rate(rate) => write!(f, "{rate}/s"),
+            Self::InFlight(lanes) => write!(f, "{lanes} in flight"),
+        }
+    }
 }
 
 /// How they are measured.

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     mem,
+    sync::{Arc, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
@@ -94,6 +95,11 @@ impl Direct {
         let accounts = Accounts::of(endpoint);
         let pairs = connect_pairs(&accounts, endpoint, plan.pairs, (plan.payload_bytes, plan.seed)).await?;
         Ok(Self { plan, accounts, pairs })
+    }
+
+    /// How many messages of all pairs were acknowledged so far, for those who look on.
+    pub(crate) fn acknowledged(&self) -> Arc<AtomicU64> {
+        self.pairs.first().map(|pair| pair.acknowledged.clone()).unwrap_or_default()
     }
 
     /// Plays a window that has just started, and has the ledger judge it.

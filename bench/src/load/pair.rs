@@ -1,6 +1,13 @@
 //! Two users: one writes, both read. Everything they see goes to the ledger.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
 
 use anyhow::bail;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -52,6 +59,8 @@ pub(super) struct Pair {
     pub(super) body: Arc<str>,
     /// What happened to their conversation before.
     pub(super) before: Vec<Event>,
+    /// Of all pairs that share it, for those who look on.
+    pub(super) acknowledged: Arc<AtomicU64>,
 }
 
 /// What a pair saw.
@@ -82,6 +91,7 @@ struct Playing {
     delivered: Vec<Option<Instant>>,
     undelivered: usize,
     events: Vec<Event>,
+    acknowledged: Arc<AtomicU64>,
 }
 
 /// Makes so many pairs and connects them. The seed decides what they say.
@@ -96,11 +106,12 @@ pub(super) async fn connect_pairs(
     let sockets: Vec<Socket> = opening.try_collect().await?;
     let ends = guests.iter().cloned().zip(sockets).zip(0..);
     let mut ends = ends.map(|((guest, socket), client)| End { socket, guest, client });
-    let (mut random, run) = (fastrand::Rng::with_seed(seed), Run::begin());
+    let (mut random, run, acknowledged) = (fastrand::Rng::with_seed(seed), Run::begin(), Arc::<AtomicU64>::default());
     let mut connected = Vec::new();
     while let (Some(writer), Some(reader)) = (ends.next(), ends.next()) {
         let body = text(&mut random, payload_bytes);
-        connected.push(Pair { writer, reader, run: run.clone(), body, before: Vec::new() });
+        let (run, before, acknowledged) = (run.clone(), Vec::new(), acknowledged.clone());
+        connected.push(Pair { writer, reader, run, body, before, acknowledged });
     }
     Ok(connected)
 }
@@ -119,11 +130,20 @@ impl End {
 impl Pair {
     /// Sends by the cues until they end, then waits for what is missing.
     pub(super) async fn play(self, window: Window, cue: Cue, stop: CancellationToken) -> Seen {
-        let Self { writer, reader, run, body, before } = self;
+        let Self { writer, reader, run, body, before, acknowledged } = self;
         let conversation = Arc::new(Conversation::direct(writer.guest.user, reader.guest.user));
         let outbox = Outbox::of(writer.witness(), run, body);
-        let (delivered, undelivered, events) = (Vec::new(), 0, before);
-        let mut playing = Playing { writer, reader, conversation, window, outbox, delivered, undelivered, events };
+        let mut playing = Playing {
+            writer,
+            reader,
+            conversation,
+            window,
+            outbox,
+            delivered: Vec::new(),
+            undelivered: 0,
+            events: before,
+            acknowledged,
+        };
         playing.connections(true);
         // Answers have their own limit; this one is for a server that does not even read.
         let limit = window.to + GRACE * 2;
@@ -209,8 +229,9 @@ impl Playing {
     }
 
     fn acknowledged(&mut self, ack: Ack) {
-        let number = self.outbox.acknowledged(&self.window, ack);
-        if number.is_some_and(|number| self.delivered[number].is_none()) {
+        let Some(number) = self.outbox.acknowledged(&self.window, ack) else { return };
+        self.acknowledged.fetch_add(1, Ordering::Relaxed);
+        if self.delivered[number].is_none() {
             self.undelivered += 1;
         }
     }

@@ -72,15 +72,13 @@ fn largest_part(result: &RunResult) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::rows::tests::{result, round},
-        *,
-    };
+    use super::*;
+    use crate::run::sample::{result, round};
 
     #[test]
     fn what_is_lost_is_named_with_whom_and_why() {
         let lines = lines(&result(vec![round(3_000)])).join("\n");
-        assert!(lines.contains("throughput, 100.0 msg/s: lost to Tinode"), "{lines}");
+        assert!(lines.contains("throughput, 6000.0 msg/s: lost to WuKongIM 2.2"), "{lines}");
         assert!(lines.contains("which does without storing anything"), "{lines}");
         assert!(lines.contains("ack p50 at 100 msg/s, 3.0 ms: lost to Tinode"), "{lines}");
         assert!(lines.contains("idle connection: void here"), "{lines}");

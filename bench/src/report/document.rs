@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use super::{
     compare,
     peers::PEERS,
-    rows::{Row, closed, compares, floors, judged, paced},
+    rows::{Row, Verdict, closed, first_targets, floors, hot_road_targets, paced, single, tenth},
 };
 use crate::{
     load::{Drive, IdleResult},
@@ -19,12 +19,16 @@ Written by `gochat-bench`, not by hand; the raw results are in `docs/performance
 
 ## How it was measured
 
-- A round is floor, subject, subject, floor, between two calibrations: a fixed piece of work, a write with fdatasync in place and
-  one that appends, spread over a second; of each the interquartile mean.
+- A round is floor, subject, subject, floor at a fixed pace, between two calibrations: a fixed piece of work, a write with
+  fdatasync in place and one that appends, spread over a second; of each the interquartile mean. Then closed loops with 8 and
+  with 1 in flight, and the knee: the first of them gives the maximum rate of the round, and paced loads follow at 10, 30, 50, 70
+  and 90 % of it, at 10 % again as floor, subject, subject, floor. A calibration follows each.
 - **Ratios** are those of a round: the subject's p50 to the sum of the floors' p50s. A round whose calibrations differ by more
   than 1.5 times is dropped. Told are the median of the rounds and its 95 % interval (bootstrap).
 - **Absolute figures** come only from rounds whose calibrations lie within 1.5 times the quiet values of the run: the best
-  that was seen of the work, the lower quartile of the writes; otherwise the row is **void**.
+  that was seen of the work, the lower quartile of the writes; otherwise the row is **void**. So is one that nothing was measured
+  for.
+- **Must** is what a figure has to hold, **aim** what it should become; the median is judged.
 - The subject's latency counts from the intended time of a message. A floor's counts from its own start: it has no queue.
 - Every message is in the ledger, and a run with a lost, doubled, swapped or missed message is no result.
 - CPU is user and system time from `/proc`, over the seconds that count, for each message acknowledged in them. The load
@@ -32,8 +36,8 @@ Written by `gochat-bench`, not by hand; the raw results are in `docs/performance
 - Idle memory is the private dirty memory of the gateway's process, as a slope over five steps.
 
 Floors: produce to consume through rdkafka (acks=all, linger 0) or append to read through the embedded log; a durable insert of
-one row with the same settings; a gRPC unary call; a WebSocket echo. All at the subject's rate and message size. The sum with
-one hop is what an ack must cost, with two hops what a delivery must cost.
+one row with the same settings; a gRPC unary call; a WebSocket echo. All at the subject's rate and message size, or as fast as
+one after the other allows. The sum with one hop is what an ack must cost, with two hops what a delivery must cost.
 
 ";
 
@@ -46,7 +50,7 @@ pub(crate) fn document(results: &[RunResult]) -> String {
 }
 
 fn write(text: &mut String, results: &[RunResult]) -> fmt::Result {
-    let quick = results.iter().any(|result| result.quick);
+    let quick = results.iter().any(|result| result.plan.quick);
     writeln!(text, "Repeat it: `scripts/bench {}`.", if quick { "quick" } else { "full" })?;
     for result in results {
         one(text, result)?;
@@ -57,31 +61,35 @@ fn write(text: &mut String, results: &[RunResult]) -> fmt::Result {
 fn one(text: &mut String, result: &RunResult) -> fmt::Result {
     let RunResult { machine, rounds, .. } = result;
     writeln!(text, "\n## {}\n", result.target)?;
-    let kind = if result.quick { "quick: indicative" } else { "full" };
-    let cut = if result.interrupted { ", interrupted" } else { "" };
-    let counted = rounds.iter().filter(|round| compares(round)).count();
+    let kind = if result.plan.quick { "quick: indicative" } else { "full" };
+    let cut = if result.finished { "" } else { ", interrupted" };
+    let counted = rounds.iter().filter(|round| round.compares()).count();
     writeln!(
         text,
         "Version {}, {kind}{cut}, seed {}. {} rounds of {} measured, {counted} of them compare. {}, {} cores, {} MiB, Linux {}.",
         result.version,
-        result.seed,
+        result.plan.seed,
         rounds.len(),
-        result.rounds_planned,
+        result.plan.rounds,
         machine.cpu,
         machine.cores,
         machine.memory_mib,
         machine.kernel
     )?;
-    if let Some(quiet) = result.quiet {
+    if let Some(quiet) = result.quiet() {
         writeln!(text, "Quiet: {:.0} us of work, {:.0} us for fdatasync.", quiet.0.spin_us, quiet.0.fdatasync_us)?;
     }
-    table(text, "Against the targets", &judged(result))?;
+    table(text, "Against the targets of the hot road", &hot_road_targets(result))?;
+    table(text, "Against the first targets", &first_targets(result))?;
     if let Some(round) = rounds.first() {
         let load = &round.subjects[0].load.plan;
         table(text, &format!("At {}", drive(load.drive, load.pairs, load.payload_bytes)), &paced(result))?;
-        table(text, "Floors, p50", &floors(result))?;
-        let load = &round.closed.load.plan;
-        table(text, &format!("With {}", drive(load.drive, load.pairs, load.payload_bytes)), &closed(result))?;
+        table(text, "Floors at the same pace, p50", &floors(result))?;
+        for (played, rows) in [(&round.closed, closed(result)), (&round.single, single(result))] {
+            let load = &played.load.plan;
+            table(text, &format!("With {}", drive(load.drive, load.pairs, load.payload_bytes)), &rows)?;
+        }
+        table(text, "At 10 % of the maximum", &tenth(result))?;
     }
     if let Some(idle) = &result.idle {
         idle_readings(text, idle)?;
@@ -98,9 +106,9 @@ fn drive(drive: Drive, pairs: u32, payload_bytes: u32) -> String {
 }
 
 fn table(text: &mut String, title: &str, rows: &[Row]) -> fmt::Result {
-    let judged = rows.iter().any(|row| row.target.is_some());
+    let judged = rows.iter().any(|row| row.verdict().is_some());
     writeln!(text, "\n### {title}\n")?;
-    let (head, line) = if judged { (" at most | |", "---|---|") } else { ("", "") };
+    let (head, line) = if judged { (" must | aim | |", "---|---|---|") } else { ("", "") };
     writeln!(text, "| figure | median | 95 % interval | rounds |{head}\n|---|---|---|---|{line}")?;
     for row in rows {
         let cells = match row.value {
@@ -113,20 +121,27 @@ fn table(text: &mut String, title: &str, rows: &[Row]) -> fmt::Result {
             }
             None => "void | | 0".to_owned(),
         };
-        let verdict = if judged { verdict(row) } else { String::new() };
-        writeln!(text, "| {} | {cells} |{verdict}", row.name)?;
+        let asked = if judged {
+            [row.must().as_str(), row.aim().as_str(), verdict(row)].map(cell).concat()
+        } else {
+            String::new()
+        };
+        writeln!(text, "| {} | {cells} |{asked}", row.name)?;
     }
     Ok(())
 }
 
-fn verdict(row: &Row) -> String {
-    match (row.target, row.value) {
-        (None, _) => " | |".to_owned(),
-        (Some(target), None) => format!(" {} | void |", row.unit.format(target)),
-        (Some(target), Some(value)) => {
-            let held = if value.median <= target { "held" } else { "**missed**" };
-            format!(" {} | {held} |", row.unit.format(target))
-        }
+fn cell(text: &str) -> String {
+    if text.is_empty() { " |".to_owned() } else { format!(" {text} |") }
+}
+
+fn verdict(row: &Row) -> &'static str {
+    match row.verdict() {
+        None => "",
+        Some(Verdict::Void) => "void",
+        Some(Verdict::Missed) => "**missed**",
+        Some(Verdict::Held) => "held",
+        Some(Verdict::AimReached) => "held, aim reached",
     }
 }
 
@@ -172,23 +187,22 @@ fn peers(text: &mut String) -> fmt::Result {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::rows::tests::{result, round},
-        *,
-    };
+    use super::*;
+    use crate::run::sample::{result, result_on_kafka, round, round_on_kafka};
 
     #[test]
     fn the_document_tells_held_missed_and_void() {
         let mut first = result(vec![round(3_000)]);
-        let mut second = result(vec![round(9_000)]);
-        "processes".clone_into(&mut second.target);
-        let text = document(&[first.clone(), second]);
+        let text = document(&[first.clone(), result_on_kafka(vec![round_on_kafka(9_000)])]);
         for part in [
             "## standalone",
             "## processes",
-            "| ack p50 / floors with one hop | 1.00 | | 1 | 2.00 | held |",
-            "| ack p50 / floors with one hop | 3.00 | | 1 | 2.00 | **missed** |",
-            "| idle connection | void | | 0 | 8192 B | void |",
+            "| ack p50 at 100 msg/s / floors with one hop | 1.00 | | 1 | at most 2.00 | | held |",
+            "| ack p50 at 100 msg/s / floors with one hop | 2.25 | | 1 | at most 2.00 | | **missed** |",
+            "| idle connection | void | | 0 | at most 8192 B | | void |",
+            "| 100 pairs, 8 in flight: messages | 6000/s | | 1 | at least 5000/s | 9000/s | held |",
+            "| delivery p99 at 70 % of the maximum / at 10 % | 2.00 | | 1 | at most 5.00 | 3.00 | held, aim reached |",
+            "| group of 1,000 online: CPU a delivery | void | | 0 | at most 12 us | 9 us | void |",
             "quick: indicative",
             "a CPU, 2 cores, 1024 MiB",
             "scripts/bench quick",
@@ -197,7 +211,14 @@ mod tests {
             assert!(text.to_lowercase().contains(&part.to_lowercase()), "{part} not in {text}");
         }
         first.rounds.clear();
-        assert!(document(&[first]).contains("| ack p50 / floors with one hop | void |"));
+        let text = document(&[first]);
+        assert!(text.contains("| ack p50 at 100 msg/s / floors with one hop | void |"), "{text}");
+    }
+
+    #[test]
+    fn a_run_that_was_cut_says_so() {
+        let cut = RunResult { finished: false, ..result(vec![round(3_000)]) };
+        assert!(document(&[cut]).contains("indicative, interrupted, seed 1. 1 rounds of 3 measured"));
     }
 
     #[test]

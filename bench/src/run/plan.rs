@@ -1,7 +1,9 @@
 //! How long and how often.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
-    floors::FloorPlan,
+    floors::{FloorPlan, Pace},
     load::{DirectPlan, Drive},
     measure::Length,
 };
@@ -14,9 +16,15 @@ const CLOSED_PAIRS: u32 = 100;
 const CLOSED_IN_FLIGHT: u32 = 8;
 const PAYLOAD_BYTES: u32 = 200;
 const IDLE_CONNECTIONS: u32 = 10_000;
+/// Percent of the maximum rate at which latencies are compared with the floors too.
+pub(crate) const TENTH_PERCENT: u32 = 10;
+/// Percent of the maximum rate at which the knee is looked for, above the tenth.
+const KNEE_PERCENTS: [u32; 4] = [30, 50, 70, 90];
+/// The percentage whose p99 is compared with that at the tenth.
+pub(crate) const LOADED_PERCENT: u32 = 70;
 
-/// A run.
-#[derive(Clone, Copy, Debug)]
+/// A run. Two runs of the same plan send the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RunPlan {
     pub(crate) quick: bool,
     pub(crate) rounds: u64,
@@ -25,27 +33,52 @@ pub(crate) struct RunPlan {
     floor: Length,
     subject: Length,
     closed: Length,
+    tenth: Length,
+    knee: Length,
 }
 
 impl RunPlan {
     /// Three rounds of short runs, or seven of longer ones.
     pub(crate) fn new(quick: bool, seed: u64) -> Self {
         let length = |seconds, warm_up_seconds| Length { seconds, warm_up_seconds };
-        let (rounds, [floor, subject, closed]) = if quick {
-            (3, [length(2, 1), length(10, 3), length(6, 3)])
+        let (rounds, [floor, subject, closed, tenth, knee]) = if quick {
+            (3, [length(1, 1), length(6, 2), length(5, 2), length(4, 2), length(3, 2)])
         } else {
-            (7, [length(8, 2), length(30, 5), length(20, 5)])
+            (7, [length(8, 2), length(30, 5), length(20, 5), length(20, 5), length(15, 5)])
         };
-        Self { quick, rounds, idle_connections: IDLE_CONNECTIONS, seed, floor, subject, closed }
+        Self { quick, rounds, idle_connections: IDLE_CONNECTIONS, seed, floor, subject, closed, tenth, knee }
     }
 
-    /// Each run of a round has times of its own, and the same ones when repeated.
+    /// `quick` or `full`.
+    pub(crate) fn kind(&self) -> &'static str {
+        if self.quick { "quick" } else { "full" }
+    }
+
+    /// Seconds of load in a round, with so many floors at the fixed pace and so many at the tenth.
+    pub(super) fn seconds_of_round(&self, floors: usize, floors_of_tenth: usize) -> u64 {
+        let [floor, subject, closed, tenth, knee] =
+            [self.floor, self.subject, self.closed, self.tenth, self.knee].map(whole);
+        let floors = (floors + floors_of_tenth) as u64;
+        2 * (floors * floor + subject + closed + tenth) + KNEE_PERCENTS.len() as u64 * knee
+    }
+
+    pub(super) fn seconds_of_floor(&self) -> u64 {
+        whole(self.floor)
+    }
+
+    /// Each part of a round has times of its own, and the same ones when repeated.
     fn seed(&self, round: u64, part: u64) -> u64 {
-        self.seed.wrapping_mul(1_000).wrapping_add(round * 10 + part)
+        self.seed.wrapping_mul(1_000).wrapping_add(round * 20 + part)
     }
 
+    /// At the fixed pace.
     pub(super) fn floor(&self, round: u64, part: u64) -> FloorPlan {
         FloorPlan::at_rate(RATE, self.floor, PAYLOAD_BYTES, self.seed(round, part))
+    }
+
+    /// At the pace of the tenth.
+    pub(super) fn floor_at(&self, maximum: f64, round: u64, part: u64) -> FloorPlan {
+        FloorPlan { pace: Pace::Rate(share(maximum, TENTH_PERCENT)), ..self.floor(round, part) }
     }
 
     pub(super) fn subject(&self, round: u64, part: u64) -> DirectPlan {
@@ -53,10 +86,39 @@ impl RunPlan {
         DirectPlan { pairs: PAIRS, drive: Drive::Rate(RATE), length, payload_bytes: PAYLOAD_BYTES, seed }
     }
 
+    /// As many unanswered as the peers had, which gives the maximum rate.
     pub(super) fn closed(&self, round: u64, part: u64) -> DirectPlan {
-        let (length, seed, drive) = (self.closed, self.seed(round, part), Drive::InFlight(CLOSED_IN_FLIGHT));
+        self.crowd(Drive::InFlight(CLOSED_IN_FLIGHT), self.closed, self.seed(round, part))
+    }
+
+    /// One unanswered.
+    pub(super) fn single(&self, round: u64, part: u64) -> DirectPlan {
+        self.crowd(Drive::InFlight(1), self.closed, self.seed(round, part))
+    }
+
+    pub(super) fn tenth(&self, maximum: f64, round: u64, part: u64) -> DirectPlan {
+        self.crowd(Drive::Rate(share(maximum, TENTH_PERCENT)), self.tenth, self.seed(round, part))
+    }
+
+    /// The percentages above the tenth, ascending, each with its load; the parts of the round go on from this one.
+    pub(super) fn knee(&self, maximum: f64, round: u64, part: u64) -> impl Iterator<Item = (u32, DirectPlan)> {
+        KNEE_PERCENTS.into_iter().zip(part..).map(move |(percent, part)| {
+            (percent, self.crowd(Drive::Rate(share(maximum, percent)), self.knee, self.seed(round, part)))
+        })
+    }
+
+    fn crowd(&self, drive: Drive, length: Length, seed: u64) -> DirectPlan {
         DirectPlan { pairs: CLOSED_PAIRS, drive, length, payload_bytes: PAYLOAD_BYTES, seed }
     }
+}
+
+fn whole(length: Length) -> u64 {
+    length.seconds + length.warm_up_seconds
+}
+
+/// Messages a second, at least one.
+fn share(maximum: f64, percent: u32) -> f64 {
+    (maximum * f64::from(percent) / 100.0).round().max(1.0)
 }
 
 #[cfg(test)]
@@ -67,9 +129,21 @@ mod tests {
     fn no_two_parts_of_a_run_share_their_times() {
         let plan = RunPlan::new(false, 1);
         let mut seeds: Vec<u64> =
-            (0..plan.rounds).flat_map(|round| (0..5).map(move |part| plan.seed(round, part))).collect();
+            (0..plan.rounds).flat_map(|round| (0..14).map(move |part| plan.seed(round, part))).collect();
         seeds.sort_unstable();
         seeds.dedup();
-        assert_eq!(seeds.len(), 7 * 5);
+        assert_eq!(seeds.len(), 7 * 14);
+    }
+
+    #[test]
+    fn the_knee_is_looked_for_at_shares_of_the_maximum() {
+        let plan = RunPlan::new(true, 1);
+        let rates: Vec<(u32, String)> =
+            plan.knee(5_004.0, 0, 10).map(|(percent, load)| (percent, format!("{:?}", load.drive))).collect();
+        let expected = [(30, "Rate(1501.0)"), (50, "Rate(2502.0)"), (70, "Rate(3503.0)"), (90, "Rate(4504.0)")];
+        assert_eq!(rates, expected.map(|(percent, rate)| (percent, rate.to_owned())));
+        assert!(rates.iter().any(|(percent, _)| *percent == LOADED_PERCENT));
+        assert_eq!(plan.floor_at(5_004.0, 0, 6).pace, Pace::Rate(500.0));
+        assert_eq!(plan.floor_at(0.0, 0, 6).pace, Pace::Rate(1.0), "a floor has a pace");
     }
 }

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use super::Progress;
 use crate::{
-    load::{Direct, DirectPlan, DirectResult, Played},
+    load::{Direct, DirectPlan, DirectResult, Drive, Played},
     measure::{CpuUse, Window, cpu_over},
     target::System,
 };
@@ -29,12 +30,25 @@ impl LoadResult {
 pub(crate) async fn play(
     plan: DirectPlan,
     system: &System,
+    progress: &Progress,
     stop: &CancellationToken,
 ) -> anyhow::Result<(LoadResult, Played)> {
+    let what = name(&plan);
+    progress.doing(format!("{what}: connecting"));
     let direct = Box::pin(Direct::prepare(plan, &system.endpoint)).await?;
+    let acknowledged = direct.acknowledged();
     let window = Window::starting_now(plan.length);
     let playing = Box::pin(direct.play(window, stop));
-    let (played, cpu) = tokio::join!(playing, cpu_over(window, &system.processes, stop));
+    let both = Box::pin(async { tokio::join!(playing, cpu_over(window, &system.processes, stop)) });
+    let (played, cpu) = progress.follow(&what, plan.length, &acknowledged, both).await;
     let played = played?;
     Ok((LoadResult { load: played.result.clone(), cpu: cpu? }, played))
+}
+
+/// What is said while it plays.
+fn name(plan: &DirectPlan) -> String {
+    match plan.drive {
+        Drive::Rate(rate) => format!("{} pairs, {rate} messages/s", plan.pairs),
+        Drive::InFlight(unanswered) => format!("{} pairs, {unanswered} in flight each", plan.pairs),
+    }
 }

@@ -1,15 +1,17 @@
-//! The rounds.
+//! The rounds of a target.
 
 use std::path::Path;
 
 use anyhow::bail;
 use tokio_util::sync::CancellationToken;
 
-use super::{FloorTimes, LoadResult, Round, RunPlan, RunResult, play};
+use super::{
+    FloorTimes, Knee, LoadResult, Progress, Round, RunPlan, Spreads, journal::Journal, play, road::on_the_road,
+};
 use crate::{
-    floors::{floors_of, measure_floor},
-    load::{DirectPlan, IdlePlan, IdleResult, Played, check_descriptors, measure_idle},
-    measure::{Latencies, Machine, Quiet, calibrate},
+    floors::{Floor, FloorPlan, floors_of, measure_floor},
+    load::{DirectPlan, IdlePlan, IdleResult, measure_idle},
+    measure::calibrate,
     output::note,
     target::{Site, System, TargetName, start},
 };
@@ -19,81 +21,90 @@ struct Rounds<'a> {
     target: &'a TargetName,
     site: &'a Site,
     plan: RunPlan,
+    progress: Progress,
     stop: &'a CancellationToken,
-    /// Of all rounds.
-    ack: Latencies,
-    delivery: Latencies,
+    /// Where the calibration writes.
+    folder: &'a Path,
 }
 
-/// Measures a target. What was found until Ctrl-C is a result too.
-pub(crate) async fn measure(
+/// Measures what is left of a target, the one of this number in the journal. What was found until Ctrl-C is there.
+pub(super) async fn measure(
     target: &TargetName,
     site: &Site,
-    plan: RunPlan,
+    (journal, number): (&mut Journal, usize),
     stop: &CancellationToken,
-) -> anyhow::Result<RunResult> {
-    site.check(target)?;
-    // Said now, not after the rounds.
-    check_descriptors(plan.idle_connections, std::process::id())?;
+) -> anyhow::Result<()> {
     let folder = site.own_folder()?;
-    let (ack, delivery) = (Latencies::default(), Latencies::default());
-    let mut rounds = Rounds { target, site, plan, stop, ack, delivery };
-    let found = Box::pin(rounds.play(folder.path())).await?;
-    let idle = if stop.is_cancelled() { Ok(None) } else { Box::pin(rounds.idle()).await };
-    // What the rounds found is not lost to a Ctrl-C at the end.
-    let idle = if stop.is_cancelled() { idle.unwrap_or_default() } else { idle? };
-    let calibrations = found.iter().flat_map(|round| [round.before, round.after, round.after_closed]);
-    Ok(RunResult {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        target: target.to_string(),
-        quick: plan.quick,
-        seed: plan.seed,
-        rounds_planned: plan.rounds,
-        interrupted: stop.is_cancelled(),
-        machine: Machine::here(),
-        quiet: Quiet::of(calibrations),
-        ack_plateaus: rounds.ack.plateaus(),
-        delivery_plateaus: rounds.delivery.plateaus(),
-        rounds: found,
-        idle,
-    })
+    let plan = journal.of(number).plan;
+    if (journal.of(number).rounds.len() as u64) < plan.rounds {
+        let rounds = Rounds::new(target, site, (plan, journal.of(number).rounds.len() as u64), (folder.path(), stop));
+        Box::pin(rounds.play(journal, number)).await?;
+    }
+    if stop.is_cancelled() {
+        return Ok(());
+    }
+    let idle = Box::pin(measure_idle_of(target, site, plan, stop)).await;
+    // Interrupted it is no measurement, and what the rounds found is not lost with it.
+    if stop.is_cancelled() { Ok(()) } else { journal.finish(number, idle?) }
 }
 
-impl Rounds<'_> {
-    /// Those that came to their end.
-    async fn play(&mut self, folder: &Path) -> anyhow::Result<Vec<Round>> {
-        note(format_args!("{}: starting", self.target));
+impl<'a> Rounds<'a> {
+    fn new(
+        target: &'a TargetName,
+        site: &'a Site,
+        (plan, done): (RunPlan, u64),
+        (folder, stop): (&'a Path, &'a CancellationToken),
+    ) -> Self {
+        let floors = floors_of(target, site);
+        let of_tenth = floors.iter().filter(|floor| on_the_road(**floor)).count();
+        let each = plan.seconds_of_round(floors.len(), of_tenth);
+        let progress = Progress::start(target.to_string(), plan.rounds * each, done * each);
+        Self { target, site, plan, progress, stop, folder }
+    }
+
+    /// Those that are left, each kept when it came to its end.
+    async fn play(&self, journal: &mut Journal, target: usize) -> anyhow::Result<()> {
+        self.progress.say(format_args!("{}: starting", self.target));
         let system = start(self.target, self.site).await?;
-        let mut found = Vec::new();
         let mut outcome = Ok(());
-        for number in 0..self.plan.rounds {
-            note(format_args!("{}: round {} of {}", self.target, number + 1, self.plan.rounds));
-            match Box::pin(self.round(number, &system, folder)).await {
-                Ok(Some(round)) => found.push(round),
+        for number in journal.of(target).rounds.len() as u64..self.plan.rounds {
+            self.progress.say(format_args!("{}: round {} of {}", self.target, number + 1, self.plan.rounds));
+            outcome = match Box::pin(self.round(number, &system)).await {
+                Ok(Some((round, [paced, tenth]))) => journal.add(target, round, [&paced, &tenth]),
                 Ok(None) => break,
-                Err(error) => {
-                    outcome = Err(error);
-                    break;
-                }
+                Err(error) => Err(error),
+            };
+            if outcome.is_err() {
+                break;
             }
         }
         let stopped = system.stop().await;
-        outcome.and(stopped).map(|()| found)
+        outcome.and(stopped)
     }
 
-    /// None if it was interrupted: half a round compares nothing.
-    async fn round(&mut self, number: u64, system: &System, folder: &Path) -> anyhow::Result<Option<Round>> {
-        let before = calibrate(folder).await?;
-        let first_floors = self.floors(number, 0).await?;
-        let first = self.subject(self.plan.subject(number, 1), system).await?;
-        let second = self.subject(self.plan.subject(number, 2), system).await?;
-        let second_floors = self.floors(number, 3).await?;
-        let after = calibrate(folder).await?;
+    /// With its latencies at the fixed pace and at the tenth. None if it was interrupted: half a round compares nothing.
+    async fn round(&self, number: u64, system: &System) -> anyhow::Result<Option<(Round, [Spreads; 2])>> {
+        let before = calibrate(self.folder).await?;
+        let first_floors = self.floors(self.plan.floor(number, 0), |_| true).await?;
+        let (first, mut paced) = self.load(self.plan.subject(number, 1), system).await?;
+        let (second, latencies) = self.load(self.plan.subject(number, 2), system).await?;
+        paced.add(&latencies);
+        let second_floors = self.floors(self.plan.floor(number, 3), |_| true).await?;
+        let after = calibrate(self.folder).await?;
         if self.stop.is_cancelled() {
             return Ok(None);
         }
         let (closed, _) = self.load(self.plan.closed(number, 4), system).await?;
-        let after_closed = calibrate(folder).await?;
+        let after_closed = calibrate(self.folder).await?;
+        let (single, _) = self.load(self.plan.single(number, 5), system).await?;
+        let after_single = calibrate(self.folder).await?;
+        if self.stop.is_cancelled() {
+            return Ok(None);
+        }
+        let (knee, tenth) = Box::pin(self.knee(number, closed.load.messages_per_second, system)).await?;
+        if self.stop.is_cancelled() {
+            return Ok(None);
+        }
         let round = Round {
             before,
             floors: [first_floors, second_floors],
@@ -101,50 +112,71 @@ impl Rounds<'_> {
             after,
             closed,
             after_closed,
+            single,
+            after_single,
+            knee,
         };
-        Ok((!self.stop.is_cancelled()).then_some(round))
+        Ok(Some((round, [paced, tenth])))
     }
 
-    async fn floors(&self, number: u64, part: u64) -> anyhow::Result<FloorTimes> {
+    /// Paced loads at shares of this maximum; floor, subject, subject, floor at its tenth.
+    async fn knee(&self, number: u64, maximum: f64, system: &System) -> anyhow::Result<(Knee, Spreads)> {
+        let first_floors = self.floors(self.plan.floor_at(maximum, number, 6), on_the_road).await?;
+        let (first, mut spreads) = self.load(self.plan.tenth(maximum, number, 7), system).await?;
+        let (second, latencies) = self.load(self.plan.tenth(maximum, number, 8), system).await?;
+        spreads.add(&latencies);
+        let second_floors = self.floors(self.plan.floor_at(maximum, number, 9), on_the_road).await?;
+        let after_tenth = calibrate(self.folder).await?;
+        let mut points = Vec::new();
+        for (percent, plan) in self.plan.knee(maximum, number, 10).take_while(|_| !self.stop.is_cancelled()) {
+            points.push((percent, self.load(plan, system).await?.0));
+        }
+        let after = calibrate(self.folder).await?;
+        let (floors, tenth) = ([first_floors, second_floors], [first, second]);
+        Ok((Knee { maximum, floors, tenth, after_tenth, points, after }, spreads))
+    }
+
+    /// Those of the target's floors that are wanted; fewer if it is interrupted.
+    async fn floors(&self, plan: FloorPlan, wanted: fn(Floor) -> bool) -> anyhow::Result<FloorTimes> {
         let mut times = FloorTimes::new();
-        for floor in floors_of(self.target, self.site) {
-            let found = measure_floor(*floor, &self.plan.floor(number, part), self.site, self.stop).await?;
-            times.insert(*floor, found);
+        let floors = floors_of(self.target, self.site).iter().filter(|floor| wanted(**floor));
+        for floor in floors.take_while(|_| !self.stop.is_cancelled()) {
+            self.progress.doing(format!("{floor}, {}", plan.pace));
+            times.insert(*floor, measure_floor(*floor, &plan, self.site, self.stop).await?);
+            self.progress.advance(self.plan.seconds_of_floor());
         }
         Ok(times)
     }
 
-    async fn subject(&mut self, plan: DirectPlan, system: &System) -> anyhow::Result<LoadResult> {
-        let (result, played) = self.load(plan, system).await?;
-        self.ack.add(&played.ack);
-        self.delivery.add(&played.delivery);
-        Ok(result)
-    }
-
     /// A figure of a system that loses messages is none.
-    async fn load(&self, plan: DirectPlan, system: &System) -> anyhow::Result<(LoadResult, Played)> {
-        let (result, played) = play(plan, system, self.stop).await?;
+    async fn load(&self, plan: DirectPlan, system: &System) -> anyhow::Result<(LoadResult, Spreads)> {
+        let (result, played) = Box::pin(play(plan, system, &self.progress, self.stop)).await?;
         if let Some(fault) = result.load.fault() {
             bail!("{}: {fault}", self.target);
         }
-        Ok((result, played))
+        Ok((result, Spreads::of(&played)))
     }
+}
 
-    /// On a fresh start, so that what the rounds took is not counted. None where the process is not ours to look at.
-    async fn idle(&self) -> anyhow::Result<Option<IdleResult>> {
-        if matches!(self.target, TargetName::Url(_)) {
-            return Ok(None);
-        }
-        note(format_args!("{}: idle connections", self.target));
-        let system = start(self.target, self.site).await?;
-        let measured = match &system.gateway {
-            Some(gateway) => {
-                let plan = IdlePlan { connections: self.plan.idle_connections, gateway: gateway.clone() };
-                measure_idle(&plan, &system.endpoint, self.stop).await.map(Some)
-            }
-            None => Ok(None),
-        };
-        let stopped = system.stop().await;
-        measured.and_then(|idle| stopped.map(|()| idle))
+/// Idle connections to a fresh start, so that what the rounds took is not counted. None where the process is not ours to look at.
+async fn measure_idle_of(
+    target: &TargetName,
+    site: &Site,
+    plan: RunPlan,
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<IdleResult>> {
+    if matches!(target, TargetName::Url(_)) {
+        return Ok(None);
     }
+    note(format_args!("{target}: idle connections"));
+    let system = start(target, site).await?;
+    let measured = match &system.gateway {
+        Some(gateway) => {
+            let plan = IdlePlan { connections: plan.idle_connections, gateway: gateway.clone() };
+            measure_idle(&plan, &system.endpoint, stop).await.map(Some)
+        }
+        None => Ok(None),
+    };
+    let stopped = system.stop().await;
+    measured.and_then(|idle| stopped.map(|()| idle))
 }

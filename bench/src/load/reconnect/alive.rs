@@ -143,6 +143,7 @@ impl Alive {
 /// The two as a pair that talks, if both came back.
 pub(super) fn pair(writer: Back, reader: Back, run: &Run, before: Vec<Event>) -> Option<Pair> {
     let end = |back: Back, client| Some(End { socket: back.socket?, guest: back.alive.guest, client });
-    let body: Arc<str> = "back".into();
-    Some(Pair { writer: end(writer, 0)?, reader: end(reader, 1)?, run: run.clone(), body, before })
+    let (writer, reader) = (end(writer, 0)?, end(reader, 1)?);
+    let (run, body, acknowledged) = (run.clone(), Arc::from("back"), Arc::default());
+    Some(Pair { writer, reader, run, body, before, acknowledged })
 }
