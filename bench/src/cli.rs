@@ -32,7 +32,7 @@ Examples:
   gochat-bench idle --connections 10000                 what a connection that says nothing costs
   gochat-bench floors --of standalone                   what the parts alone can do here
   gochat-bench floors --only write-loop,handshake       what many bare connections cost
-  gochat-bench run --quick                              all of it, and docs/performance.md
+  gochat-bench run --quick                              all of it, docs/performance.md and its plots
   gochat-bench run --resume                             the long one, from where it was cut
   gochat-bench nemesis run kill-logic --seed 7          a fault at work, judged by the ledger
 
@@ -88,11 +88,11 @@ pub(crate) enum Command {
     /// sockets again and again and tells the writer's CPU for each recipient, an idle connection tells the server's memory,
     /// handshakes are done once, 64 or --in-flight at the same time.
     Floors(FloorsArgs),
-    /// Rounds of floors and subject in turn on each target; writes the raw results and the document.
+    /// Rounds of floors and subject in turn on each target; writes the raw results, the document and its plots.
     ///
     /// What was measured is kept after each round, so that a run that was cut, by Ctrl-C or otherwise, goes on with --resume.
     Run(RunArgs),
-    /// Writes the document again from raw results.
+    /// Writes the document and its plots again from raw results.
     Report(ReportArgs),
     /// The server of a floor with many connections, which `floors` starts.
     #[command(hide = true)]
@@ -216,8 +216,8 @@ pub(crate) struct RunArgs {
     /// The folder for raw results, and for what a run that was cut has measured.
     #[arg(long, value_name = "DIR", default_value = "docs/performance")]
     pub(crate) raw: PathBuf,
-    /// The document.
-    #[arg(long, value_name = "FILE", default_value = "docs/performance.md")]
+    /// The document; its plots are beside it, as .html.
+    #[arg(long, value_name = "FILE", default_value = "docs/performance.md", value_parser = document_path)]
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) site: Site,
@@ -229,8 +229,8 @@ pub(crate) struct ReportArgs {
     /// Raw results of `run`.
     #[arg(required = true, value_name = "RAW")]
     pub(crate) raw: Vec<PathBuf>,
-    /// The document.
-    #[arg(long, value_name = "FILE", default_value = "docs/performance.md")]
+    /// The document; its plots are beside it, as .html.
+    #[arg(long, value_name = "FILE", default_value = "docs/performance.md", value_parser = document_path)]
     pub(crate) out: PathBuf,
 }
 
@@ -240,6 +240,15 @@ fn rate(text: &str) -> Result<f64, String> {
         Ok(rate) if (0.1..=50_000.0).contains(&rate) => Ok(rate),
         _ => Err("a rate is 0.1 to 50000 a second".to_owned()),
     }
+}
+
+/// A file whose name is not that of its plots.
+fn document_path(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.file_name().is_none() || path.extension().is_some_and(|extension| extension == "html") {
+        return Err("the document is Markdown, such as performance.md; its plots are the .html beside it".to_owned());
+    }
+    Ok(path)
 }
 
 /// Prints why, and answers with which code to end: 2 for a wrong request, 3 for what says nothing, else 1.
@@ -270,6 +279,7 @@ mod tests {
         assert!(Cli::try_parse_from(["gochat-bench", "floors", "--rate", "10", "--in-flight", "2"]).is_err());
         assert!(Cli::try_parse_from(["gochat-bench", "direct", "--rate", "0"]).is_err());
         assert!(Cli::try_parse_from(["gochat-bench", "direct", "--target", "nowhere"]).is_err());
+        assert!(Cli::try_parse_from(["gochat-bench", "run", "--out", "a.html"]).is_err(), "the plots go there");
         assert!(Cli::try_parse_from(["gochat-bench", "run", "--out", "a.md", "--resume"]).is_ok());
     }
 }

@@ -22,6 +22,7 @@ use crate::{
         check_descriptors, measure_idle,
     },
     output::{note, say},
+    plot::page,
     prove,
     report::{direct_table, document, floors_table, group_table, idle_table, mixed_table, reconnect_table, sync_table},
     run::{Progress, RunPlan, RunResult, measure_all, play},
@@ -171,9 +172,13 @@ fn report(args: &ReportArgs) -> anyhow::Result<()> {
     publish(&results, &args.out)
 }
 
+/// Writes the document, and its plots beside it.
 fn publish(results: &[RunResult], path: &Path) -> anyhow::Result<()> {
-    write(path, &document(results))?;
-    say(format_args!("written: {}", path.display()));
+    let plots = path.with_extension("html");
+    let name = plots.file_name().unwrap_or_default().to_string_lossy();
+    write(path, &document(results, &name))?;
+    write(&plots, &page(results))?;
+    say(format_args!("written: {} and {}", path.display(), plots.display()));
     Ok(())
 }
 

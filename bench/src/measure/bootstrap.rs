@@ -33,7 +33,7 @@ pub(crate) fn interval(values: &[f64], seed: u64) -> Option<Interval> {
 }
 
 /// The middle value, or the mean of the two in the middle; none without values.
-pub(super) fn median(values: &[f64]) -> Option<f64> {
+pub(crate) fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     let upper = *sorted.get(sorted.len() / 2)?;

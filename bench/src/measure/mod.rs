@@ -9,7 +9,7 @@ mod memory;
 mod threads;
 mod window;
 
-pub(crate) use bootstrap::{Interval, interval};
+pub(crate) use bootstrap::{Interval, interval, median};
 pub(crate) use calibrate::{Calibration, Quiet, calibrate};
 pub(crate) use cpu::{CpuUse, cpu_over};
 pub(crate) use histogram::{Latencies, Plateau, Summary};

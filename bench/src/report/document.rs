@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     load::{Drive, IdleResult},
+    plot::FIGURES,
     run::RunResult,
 };
 
@@ -41,24 +42,28 @@ one after the other allows. The sum with one hop is what an ack must cost, with 
 
 ";
 
-/// The document.
-pub(crate) fn document(results: &[RunResult]) -> String {
+/// The document. The plots are in a file of this name beside it.
+pub(crate) fn document(results: &[RunResult], plots: &str) -> String {
     let mut text = HEAD.to_owned();
     // Writing to a string cannot fail.
-    let _ = write(&mut text, results);
+    let _ = write(&mut text, results, plots);
     text
 }
 
-fn write(text: &mut String, results: &[RunResult]) -> fmt::Result {
+fn write(text: &mut String, results: &[RunResult], plots: &str) -> fmt::Result {
     let quick = results.iter().any(|result| result.plan.quick);
-    writeln!(text, "Repeat it: `scripts/bench {}`.", if quick { "quick" } else { "full" })?;
+    writeln!(
+        text,
+        "Repeat it: `scripts/bench {}`. The same as plots: [{plots}]({plots}).",
+        if quick { "quick" } else { "full" }
+    )?;
     for result in results {
-        one(text, result)?;
+        one(text, result, plots)?;
     }
     peers(text)
 }
 
-fn one(text: &mut String, result: &RunResult) -> fmt::Result {
+fn one(text: &mut String, result: &RunResult, plots: &str) -> fmt::Result {
     let RunResult { machine, rounds, .. } = result;
     writeln!(text, "\n## {}\n", result.target)?;
     let kind = if result.plan.quick { "quick: indicative" } else { "full" };
@@ -79,6 +84,8 @@ fn one(text: &mut String, result: &RunResult) -> fmt::Result {
     if let Some(quiet) = result.quiet() {
         writeln!(text, "Quiet: {:.0} us of work, {:.0} us for fdatasync.", quiet.0.spin_us, quiet.0.fdatasync_us)?;
     }
+    let links = FIGURES.map(|(figure, name)| format!("[{name}]({plots}#{}-{figure})", result.short_name()));
+    writeln!(text, "\nPlots: {}.", links.join(", "))?;
     table(text, "Against the targets of the hot road", &hot_road_targets(result))?;
     table(text, "Against the first targets", &first_targets(result))?;
     if let Some(round) = rounds.first() {
@@ -193,7 +200,7 @@ mod tests {
     #[test]
     fn the_document_tells_held_missed_and_void() {
         let mut first = result(vec![round(3_000)]);
-        let text = document(&[first.clone(), result_on_kafka(vec![round_on_kafka(9_000)])]);
+        let text = document(&[first.clone(), result_on_kafka(vec![round_on_kafka(9_000)])], "performance.html");
         for part in [
             "## standalone",
             "## processes",
@@ -203,6 +210,7 @@ mod tests {
             "| 100 pairs, 8 in flight: messages | 6000/s | | 1 | at least 5000/s | 9000/s | held |",
             "| delivery p99 at 70 % of the maximum / at 10 % | 2.00 | | 1 | at most 5.00 | 3.00 | held, aim reached |",
             "| group of 1,000 online: CPU a delivery | void | | 0 | at most 12 us | 9 us | void |",
+            "[latency over rate](performance.html#standalone-knee)",
             "quick: indicative",
             "a CPU, 2 cores, 1024 MiB",
             "scripts/bench quick",
@@ -211,19 +219,19 @@ mod tests {
             assert!(text.to_lowercase().contains(&part.to_lowercase()), "{part} not in {text}");
         }
         first.rounds.clear();
-        let text = document(&[first]);
+        let text = document(&[first], "performance.html");
         assert!(text.contains("| ack p50 at 100 msg/s / floors with one hop | void |"), "{text}");
     }
 
     #[test]
     fn a_run_that_was_cut_says_so() {
         let cut = RunResult { finished: false, ..result(vec![round(3_000)]) };
-        assert!(document(&[cut]).contains("indicative, interrupted, seed 1. 1 rounds of 3 measured"));
+        assert!(document(&[cut], "p.html").contains("indicative, interrupted, seed 1. 1 rounds of 3 measured"));
     }
 
     #[test]
     fn tables_have_as_many_cells_in_each_line() {
-        let text = document(&[result(vec![round(3_000), round(4_000)])]);
+        let text = document(&[result(vec![round(3_000), round(4_000)])], "performance.html");
         for table in text.split("\n\n").filter(|part| part.starts_with('|')) {
             let cells: Vec<usize> = table.lines().map(|line| line.matches('|').count()).collect();
             assert!(cells.windows(2).all(|pair| pair[0] == pair[1]), "{table}");

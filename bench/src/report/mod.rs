@@ -1,4 +1,4 @@
-//! What is told: tables for a terminal, and the document.
+//! What is told: tables for a terminal, and the document. The plots are `plot/`.
 
 mod compare;
 mod document;
