@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     account::Accounts,
     pace::{Pacer, Schedule},
-    pair::{Cue, Pair, Seen, connect_pairs},
+    pair::{Cue, Pair, Seen, TAKES_NO_MORE, connect_pairs},
     seat::latencies,
     verdict::{Verdict, judge},
     workload::fault,
@@ -205,6 +205,17 @@ impl DirectResult {
         };
         fault(&self.ledger, &self.broken, self.unfinished).or_else(nothing)
     }
+
+    /// Whether it was more than the system can do: something was not answered or delivered in time, or was refused.
+    pub(crate) fn fell_behind(&self) -> bool {
+        self.unfinished > 0 || !self.refused.is_empty()
+    }
+
+    /// What must not happen to a load that may be too much, either: that it fell behind is a finding.
+    pub(crate) fn fault_but_behind(&self) -> Option<String> {
+        let broken: Vec<String> = self.broken.iter().filter(|why| *why != TAKES_NO_MORE).cloned().collect();
+        fault(&self.ledger, &broken, 0)
+    }
 }
 
 #[cfg(test)]
@@ -217,5 +228,19 @@ mod tests {
         let plan = |rate| DirectPlan { pairs: 1, drive: Drive::Rate(rate), length, payload_bytes: 1, seed: 1 };
         assert!(plan(1_000.0).check().is_ok());
         assert!(plan(50_000.0).check().is_err());
+    }
+
+    #[test]
+    fn a_load_that_falls_behind_is_no_fault_where_it_may_be_too_much() {
+        let mut result = crate::run::sample::load(100.0, 3_000, &[]).load;
+        assert!(!result.fell_behind());
+        result.unfinished = 7;
+        result.broken.push(TAKES_NO_MORE.to_owned());
+        assert!(result.fell_behind() && result.fault().is_some());
+        assert_eq!(result.fault_but_behind(), None);
+        result.broken.push("closed by the server".to_owned());
+        assert!(result.fault_but_behind().unwrap().contains("closed by the server"));
+        result.ledger.violations = 1;
+        assert!(result.fault_but_behind().unwrap().contains("1 violations"));
     }
 }

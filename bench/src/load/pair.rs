@@ -34,6 +34,8 @@ use crate::{measure::Window, target::Endpoint};
 
 /// Handshakes at the same time.
 const AT_ONCE: usize = 8;
+/// Why a pair ends that cannot send what is due.
+pub(super) const TAKES_NO_MORE: &str = "the server takes no more messages";
 
 /// What tells a pair to send.
 pub(super) enum Cue {
@@ -133,24 +135,16 @@ impl Pair {
         let Self { writer, reader, run, body, before, acknowledged } = self;
         let conversation = Arc::new(Conversation::direct(writer.guest.user, reader.guest.user));
         let outbox = Outbox::of(writer.witness(), run, body);
-        let mut playing = Playing {
-            writer,
-            reader,
-            conversation,
-            window,
-            outbox,
-            delivered: Vec::new(),
-            undelivered: 0,
-            events: before,
-            acknowledged,
-        };
+        let (delivered, undelivered, events) = (Vec::new(), 0, before);
+        let mut playing =
+            Playing { writer, reader, conversation, window, outbox, delivered, undelivered, events, acknowledged };
         playing.connections(true);
         // Answers have their own limit; this one is for a server that does not even read.
         let limit = window.to + GRACE * 2;
         let broken = match timeout_at(limit.into(), playing.play(cue, &stop)).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(format!("{error:#}")),
-            Err(_) => Some("the server takes no more messages".to_owned()),
+            Err(_) => Some(TAKES_NO_MORE.to_owned()),
         };
         playing.connections(false);
         playing.seen(broken)
@@ -252,12 +246,26 @@ impl Playing {
     }
 
     fn connections(&mut self, begin: bool) {
-        let at_us = self.window.at_us(Instant::now());
-        for end in [&self.writer, &self.reader] {
+        let events = [&self.writer, &self.reader].map(|end| {
             let witness = end.witness();
             // They were welcomed before the load began.
-            self.events.push(if begin { witness.connected(0) } else { witness.disconnected(at_us) });
+            if begin { witness.connected(0) } else { witness.disconnected(self.ended_us(end)) }
+        });
+        self.events.extend(events);
+    }
+
+    /// When an end saw the last of it. One that is behind when all wait no longer had a life up to there: what is still on its
+    /// way is told as unfinished, not as lost; but what was passed over is lost.
+    fn ended_us(&self, end: &End) -> u64 {
+        let now_us = self.window.at_us(Instant::now());
+        if self.outbox.unanswered() + self.undelivered == 0 {
+            return now_us;
         }
+        let pushed = self.events.iter().filter_map(|event| match event {
+            Event::Pushed { client, seq, .. } if *client == end.client => Some(*seq),
+            _ => None,
+        });
+        self.outbox.stored_behind_us(pushed.max().unwrap_or_default()).map_or(now_us, |since_us| since_us.min(now_us))
     }
 
     fn seen(self, broken: Option<String>) -> Seen {

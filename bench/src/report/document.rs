@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use super::{
     compare,
     peers::PEERS,
-    rows::{Row, Verdict, closed, first_targets, floors, hot_road_targets, paced, single, tenth},
+    rows::{Row, Verdict, closed, first_targets, floors, hot_road_targets, knee, paced, single, tenth},
 };
 use crate::{
     load::{Drive, IdleResult},
@@ -23,7 +23,8 @@ Written by `gochat-bench`, not by hand; the raw results are in `docs/performance
 - A round is floor, subject, subject, floor at a fixed pace, between two calibrations: a fixed piece of work, a write with
   fdatasync in place and one that appends, spread over a second; of each the interquartile mean. Then closed loops with 8 and
   with 1 in flight, and the knee: the first of them gives the maximum rate of the round, and paced loads follow at 10, 30, 50, 70
-  and 90 % of it, at 10 % again as floor, subject, subject, floor. A calibration follows each.
+  and 90 % of it, at 10 % again as floor, subject, subject, floor. A calibration follows each. A share that falls behind is no
+  failure but over the knee, and told so.
 - **Ratios** are those of a round: the subject's p50 to the sum of the floors' p50s. A round whose calibrations differ by more
   than 1.5 times is dropped. Told are the median of the rounds and its 95 % interval (bootstrap).
 - **Absolute figures** come only from rounds whose calibrations lie within 1.5 times the quiet values of the run: the best
@@ -97,6 +98,7 @@ fn one(text: &mut String, result: &RunResult, plots: &str) -> fmt::Result {
             table(text, &format!("With {}", drive(load.drive, load.pairs, load.payload_bytes)), &rows)?;
         }
         table(text, "At 10 % of the maximum", &tenth(result))?;
+        table(text, "Above 10 % of the maximum", &knee(result))?;
     }
     if let Some(idle) = &result.idle {
         idle_readings(text, idle)?;

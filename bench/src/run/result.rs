@@ -61,7 +61,7 @@ pub(crate) struct Knee {
     pub(crate) floors: [FloorTimes; 2],
     pub(crate) tenth: [LoadResult; 2],
     pub(crate) after_tenth: Calibration,
-    /// Percent of the maximum and the load, ascending, above the tenth.
+    /// Percent of the maximum and the load, ascending, above the tenth. One that fell behind lies over the knee.
     pub(crate) points: Vec<(u32, LoadResult)>,
     pub(crate) after: Calibration,
 }
@@ -90,7 +90,12 @@ impl Round {
 impl Knee {
     /// The load at [`LOADED_PERCENT`] of the maximum.
     pub(crate) fn loaded(&self) -> Option<&LoadResult> {
-        self.points.iter().find(|(percent, _)| *percent == LOADED_PERCENT).map(|(_, load)| load)
+        self.at(LOADED_PERCENT)
+    }
+
+    /// The load at a share of the maximum above the tenth.
+    pub(crate) fn at(&self, percent: u32) -> Option<&LoadResult> {
+        self.points.iter().find(|(at, _)| *at == percent).map(|(_, load)| load)
     }
 }
 

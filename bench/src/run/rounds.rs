@@ -129,7 +129,14 @@ impl<'a> Rounds<'a> {
         let after_tenth = calibrate(self.folder).await?;
         let mut points = Vec::new();
         for (percent, plan) in self.plan.knee(maximum, number, 10).take_while(|_| !self.stop.is_cancelled()) {
-            points.push((percent, self.load(plan, system).await?.0));
+            let (load, _) = self.play_one(plan, system).await?;
+            if let Some(fault) = load.load.fault_but_behind() {
+                bail!("{}: {fault}", self.target);
+            }
+            if load.load.fell_behind() {
+                self.progress.say(format_args!("  {percent} % of the maximum is over the knee: it fell behind"));
+            }
+            points.push((percent, load));
         }
         let after = calibrate(self.folder).await?;
         let (floors, tenth) = ([first_floors, second_floors], [first, second]);
@@ -150,10 +157,15 @@ impl<'a> Rounds<'a> {
 
     /// A figure of a system that loses messages is none.
     async fn load(&self, plan: DirectPlan, system: &System) -> anyhow::Result<(LoadResult, Spreads)> {
-        let (result, played) = Box::pin(play(plan, system, &self.progress, self.stop)).await?;
+        let (result, spreads) = self.play_one(plan, system).await?;
         if let Some(fault) = result.load.fault() {
             bail!("{}: {fault}", self.target);
         }
+        Ok((result, spreads))
+    }
+
+    async fn play_one(&self, plan: DirectPlan, system: &System) -> anyhow::Result<(LoadResult, Spreads)> {
+        let (result, played) = Box::pin(play(plan, system, &self.progress, self.stop)).await?;
         Ok((result, Spreads::of(&played)))
     }
 }

@@ -118,6 +118,15 @@ impl Outbox {
         at.filter(|at| window.holds(*at)).count() as u64
     }
 
+    /// When the first message behind this place in the log was acknowledged, in microseconds from the start of the window.
+    pub(crate) fn stored_behind_us(&self, place: i64) -> Option<u64> {
+        let behind = self.events.iter().filter_map(|event| match event {
+            Event::Stored { at_us, seq, .. } if *seq > place => Some(*at_us),
+            _ => None,
+        });
+        behind.min()
+    }
+
     /// How long acknowledgements took.
     pub(crate) fn acks(&self) -> impl Iterator<Item = (&Message, Took)> {
         self.messages.iter().filter_map(|message| Some((message, Took::until(message.due, message.stored_at()?))))
@@ -162,6 +171,7 @@ mod tests {
         assert_eq!(outbox.acknowledged(&window, ack.clone()), Some(0));
         assert_eq!(outbox.acknowledged(&window, ack), None);
         assert_eq!((outbox.unanswered(), outbox.stored(), outbox.stored_within(&window)), (0, 1, 1));
+        assert!(outbox.stored_behind_us(0).is_some() && outbox.stored_behind_us(1).is_none(), "it is at place 1");
     }
 
     #[test]

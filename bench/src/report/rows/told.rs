@@ -22,6 +22,30 @@ pub(in crate::report) fn tenth(result: &RunResult) -> Vec<Row> {
     latencies(result, |round| result.is_quiet_tenth(round), |round| &round.knee.tenth)
 }
 
+/// Deliveries at the shares of the maximum above the tenth. A share at which a load fell behind says so.
+pub(in crate::report) fn knee(result: &RunResult) -> Vec<Row> {
+    let mut percents: Vec<u32> =
+        result.rounds.iter().flat_map(|round| round.knee.points.iter().map(|(percent, _)| *percent)).collect();
+    percents.sort_unstable();
+    percents.dedup();
+    percents.into_iter().flat_map(|percent| at_share(result, percent)).collect()
+}
+
+fn at_share(result: &RunResult, percent: u32) -> [Row; 2] {
+    let fell_behind = |round: &&Round| round.knee.at(percent).is_some_and(|load| load.load.fell_behind());
+    let note = match result.rounds.iter().filter(fell_behind).count() {
+        0 => String::new(),
+        behind => format!(" (over the knee: fell behind in {behind} of {} rounds)", result.rounds.len()),
+    };
+    let row = |name: &str, figure: fn(&DirectResult) -> u64| {
+        let of_round =
+            |round: &Round| round.knee.at(percent).map_or(f64::NAN, |load| figure(&load.load) as f64 / 1_000.0);
+        let value = over(result, |round| result.is_quiet_knee(round), of_round);
+        Row::told(format!("{name} at {percent} %{note}"), Unit::Millis, value)
+    };
+    [row("delivery p50", |load| load.delivery.p50_us), row("delivery p99", |load| load.delivery.p99_us)]
+}
+
 fn latencies(result: &RunResult, counts: impl Fn(&Round) -> bool, loads: fn(&Round) -> &[LoadResult; 2]) -> Vec<Row> {
     let row = |name: &str, figure: fn(&DirectResult) -> u64| {
         let of_round = |round: &Round| mean(loads(round).each_ref().map(|load| figure(&load.load) as f64)) / 1_000.0;
@@ -119,6 +143,17 @@ mod tests {
         for rows in [paced(&result), tenth(&result), floors(&result), closed(&result), single(&result)] {
             assert!(!rows.is_empty() && medians(&rows).iter().all(Option::is_none), "{rows:?}");
         }
+    }
+
+    #[test]
+    fn a_share_at_which_a_load_fell_behind_says_so() {
+        let mut behind = round(3_000);
+        behind.knee.points[3].1.load.unfinished = 5;
+        let rows = knee(&result(vec![behind, round(3_000)]));
+        let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
+        assert_eq!(names[..2], ["delivery p50 at 30 %", "delivery p99 at 30 %"]);
+        assert_eq!(names[7], "delivery p99 at 90 % (over the knee: fell behind in 1 of 2 rounds)");
+        assert_eq!(medians(&rows)[7], Some(36.0));
     }
 
     #[test]
