@@ -79,7 +79,8 @@ pub(crate) enum Command {
     /// Devices come back at intended times, and latency counts from those. The ledger compares what they have in the end with
     /// the log.
     Sync(SyncArgs),
-    /// Connections that are logged in and say nothing: private dirty memory of the gateway for each.
+    /// Connections that are logged in and say nothing: private dirty memory of the gateway for each, and what it keeps of that
+    /// after all were closed.
     Idle(IdleArgs),
     /// What the parts can do alone: a Kafka hop, a durable insert, a call, an echo.
     ///
@@ -144,6 +145,9 @@ pub(crate) struct IdleArgs {
     /// Connections, each of a user of its own. One address has no more ports than the most allowed here.
     #[arg(long, default_value_t = 10_000, value_parser = value_parser!(u32).range(100..=25_000))]
     pub(crate) connections: u32,
+    /// Seconds after all were closed at which the memory is read once more.
+    #[arg(long, default_value_t = 30, value_parser = value_parser!(u64).range(0..=600))]
+    pub(crate) closed_seconds: u64,
     /// The gateway's process, where it was not started here.
     #[arg(long)]
     pub(crate) pid: Option<u32>,

@@ -2,7 +2,7 @@
 
 mod loads;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context as _, bail};
 use im_infra::lifecycle::{Lifecycle, stop_on_signals};
@@ -111,7 +111,8 @@ async fn idle(args: &IdleArgs, stop: &CancellationToken) -> anyhow::Result<()> {
     let named = args.pid.map(|pid| Process { name: "gateway".to_owned(), pid });
     let measured = match system.gateway.clone().or(named) {
         Some(gateway) => {
-            let plan = IdlePlan { connections: args.connections, gateway };
+            let closed = Duration::from_secs(args.closed_seconds);
+            let plan = IdlePlan { connections: args.connections, gateway, closed };
             Box::pin(measure_idle(&plan, &system.endpoint, stop)).await
         }
         None => Err(usage("whose memory? name the gateway's process with --pid")),

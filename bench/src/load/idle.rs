@@ -1,6 +1,6 @@
 //! Connections that say nothing, and what each costs the gateway.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{account::Accounts, client::Socket, limits::check_descriptors};
 use crate::{
-    measure::{private_dirty_bytes, slope},
+    measure::{private_dirty_bytes, slope, wait_until},
     output::note,
     target::{Endpoint, Process},
 };
@@ -27,6 +27,8 @@ const SETTLE: Duration = Duration::from_secs(2);
 pub(crate) struct IdlePlan {
     pub(crate) connections: u32,
     pub(crate) gateway: Process,
+    /// How long after all were closed the memory is read once more.
+    pub(crate) closed: Duration,
 }
 
 /// What it cost.
@@ -40,11 +42,25 @@ pub(crate) struct IdleResult {
     pub(crate) readings: Vec<(u64, u64)>,
     /// Private dirty bytes for each connection, by least squares.
     pub(crate) bytes_per_connection: f64,
+    /// Private dirty bytes some time after all of them were closed; none if Ctrl-C came before.
+    pub(crate) kept_bytes: Option<u64>,
+    /// Those seconds.
+    pub(crate) closed_seconds: u64,
     /// Ctrl-C came before the last step.
     pub(crate) interrupted: bool,
 }
 
-/// Opens the connections step by step and reads the gateway's memory.
+impl IdleResult {
+    /// The percentage of what memory grew by that was kept after all were closed. None if that was not read, or if nothing grew.
+    pub(crate) fn kept_percent(&self) -> Option<f64> {
+        let first = self.readings.first()?.1;
+        let most = self.readings.iter().map(|(_, bytes)| *bytes).max()?;
+        let kept = self.kept_bytes?.saturating_sub(first);
+        (most > first).then(|| kept as f64 / (most - first) as f64 * 100.0)
+    }
+}
+
+/// Opens the connections step by step and reads the gateway's memory, then closes them and reads it again.
 pub(crate) async fn measure_idle(
     plan: &IdlePlan,
     endpoint: &Endpoint,
@@ -76,11 +92,43 @@ pub(crate) async fn measure_idle(
     ensure!(readings.len() > 1, "interrupted before a connection was open");
     let lost = u64::from(each) * (readings.len() as u64 - 1) - open.len() as u64;
     ensure!(lost == 0, "{lost} connections did not stay open");
+    let (connections, interrupted) = (open.len() as u64, readings.len() <= STEPS as usize);
+    // A connection is closed with the task that has it.
+    open.shutdown().await;
+    let kept_bytes = if interrupted { None } else { kept_after(plan, stop).await? };
     Ok(IdleResult {
         process: plan.gateway.name.clone(),
-        connections: open.len() as u64,
+        connections,
         bytes_per_connection: slope(&readings),
-        interrupted: readings.len() <= STEPS as usize,
+        kept_bytes,
+        closed_seconds: plan.closed.as_secs(),
+        interrupted,
         readings,
     })
+}
+
+async fn kept_after(plan: &IdlePlan, stop: &CancellationToken) -> anyhow::Result<Option<u64>> {
+    let seconds = plan.closed.as_secs();
+    note(format_args!("  all are closed, and memory is read again in {seconds} s"));
+    wait_until(Instant::now() + plan.closed, stop).await;
+    if stop.is_cancelled() { Ok(None) } else { private_dirty_bytes(plan.gateway.pid).map(Some) }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::run::sample::idle;
+
+    #[test]
+    fn what_is_kept_is_a_part_of_what_grew() {
+        let mut result = idle();
+        // From 20 to 70 MB, and back to 25.
+        assert_eq!(result.kept_percent(), Some(10.0));
+        result.kept_bytes = Some(19_000_000);
+        assert_eq!(result.kept_percent(), Some(0.0), "less than before is nothing kept");
+        result.kept_bytes = None;
+        assert_eq!(result.kept_percent(), None);
+        result.readings.truncate(1);
+        result.kept_bytes = Some(20_000_000);
+        assert_eq!(result.kept_percent(), None, "nothing grew");
+    }
 }

@@ -61,7 +61,10 @@ pub(crate) fn idle_table(idle: &IdleResult) -> String {
         idle.readings.iter().map(|(connections, bytes)| format!("{connections:>12} {:>12} KiB", bytes / 1_024));
     let head = format!("{:>12} {:>16}", "connections", "private dirty");
     let slope = format!("{:.0} bytes of {} for each connection", idle.bytes_per_connection, idle.process);
-    std::iter::once(head).chain(readings).chain([slope]).collect::<Vec<_>>().join("\n")
+    let kept = idle.kept_percent().map(|percent| {
+        format!("{percent:.1} % of what it grew by is kept {} s after all were closed", idle.closed_seconds)
+    });
+    std::iter::once(head).chain(readings).chain([slope]).chain(kept).collect::<Vec<_>>().join("\n")
 }
 
 pub(super) fn heading() -> String {
@@ -105,6 +108,8 @@ mod tests {
             ["idle connection: 2775 bytes of the server for each", "handshake: all 9 in 812 ms"],
             "{more}"
         );
+        let kept = "10.0 % of what it grew by is kept 30 s after all were closed";
+        assert!(idle_table(&crate::run::sample::idle()).ends_with(kept));
         assert!(text.contains("1.234") && text.contains("60000.000") && text.contains("WebSocket echo"), "{text}");
     }
 }

@@ -1,6 +1,6 @@
 //! The rounds of a target.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use anyhow::bail;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +15,9 @@ use crate::{
     output::note,
     target::{Site, System, TargetName, start},
 };
+
+/// How long after idle connections were closed the memory is read once more.
+const CLOSED: Duration = Duration::from_secs(30);
 
 /// A target with where and until when it is measured.
 struct Rounds<'a> {
@@ -184,7 +187,8 @@ async fn measure_idle_of(
     let system = start(target, site).await?;
     let measured = match &system.gateway {
         Some(gateway) => {
-            let plan = IdlePlan { connections: plan.idle_connections, gateway: gateway.clone() };
+            let (connections, gateway) = (plan.idle_connections, gateway.clone());
+            let plan = IdlePlan { connections, gateway, closed: CLOSED };
             measure_idle(&plan, &system.endpoint, stop).await.map(Some)
         }
         None => Ok(None),

@@ -92,9 +92,16 @@ pub(crate) fn result_on_kafka(rounds: Vec<Round>) -> RunResult {
     RunResult { target: "processes".into(), idle: Some(idle()), ..result(rounds) }
 }
 
-/// Idle connections of 5,000 bytes each.
+/// Idle connections of 5,000 bytes each, of which a tenth is kept.
 pub(crate) fn idle() -> IdleResult {
     let readings: Vec<(u64, u64)> = (0..=5).map(|step| (step * 2_000, 20_000_000 + step * 10_000_000)).collect();
-    let (process, connections) = ("gateway".to_owned(), 10_000);
-    IdleResult { process, connections, readings, bytes_per_connection: 5_000.0, interrupted: false }
+    IdleResult {
+        process: "gateway".to_owned(),
+        connections: 10_000,
+        readings,
+        bytes_per_connection: 5_000.0,
+        kept_bytes: Some(25_000_000),
+        closed_seconds: 30,
+        interrupted: false,
+    }
 }

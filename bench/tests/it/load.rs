@@ -42,8 +42,9 @@ async fn a_closed_loop_keeps_its_messages_in_flight() {
 
 #[tokio::test]
 async fn idle_connections_cost_memory_and_stay_open() {
-    let result = result_of(&["idle", "--connections", "200"]).await;
+    let result = result_of(&["idle", "--connections", "200", "--closed-seconds", "1"]).await;
     assert_eq!(result["connections"], 200, "{result}");
     assert_eq!(result["readings"].as_array().map(Vec::len), Some(6), "{result}");
     assert!(result["readings"][5][1].as_u64() > Some(0), "{result}");
+    assert!(result["kept_bytes"].as_u64() > Some(0), "{result}");
 }
