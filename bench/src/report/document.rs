@@ -23,8 +23,8 @@ Written by `gochat-bench`, not by hand; the raw results are in `docs/performance
 - A round is floor, subject, subject, floor at a fixed pace, between two calibrations: a fixed piece of work, a write with
   fdatasync in place and one that appends, spread over a second; of each the interquartile mean. Then closed loops with 8 and
   with 1 in flight, and the knee: the first of them gives the maximum rate of the round, and paced loads follow at 10, 30, 50, 70
-  and 90 % of it, at 10 % again as floor, subject, subject, floor. A calibration follows each. A share that falls behind is no
-  failure but over the knee, and told so.
+  and 90 % of it (quick: 10, 70 and 90), at 10 % again as floor, subject, subject, floor. A calibration follows each. A share
+  that falls behind is no failure but over the knee, and told so.
 - **Ratios** are those of a round: the subject's p50 to the sum of the floors' p50s. A round whose calibrations differ by more
   than 1.5 times is dropped. Told are the median of the rounds and its 95 % interval (bootstrap).
 - **Absolute figures** come only from rounds whose calibrations lie within 1.5 times the quiet values of the run: the best

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::road::on_the_road;
 use crate::{
-    floors::{FloorPlan, Pace},
+    floors::{Floor, FloorPlan, Pace},
     load::{DirectPlan, Drive},
     measure::Length,
 };
@@ -20,6 +21,7 @@ const IDLE_CONNECTIONS: u32 = 10_000;
 pub(crate) const TENTH_PERCENT: u32 = 10;
 /// Percent of the maximum rate at which the knee is looked for, above the tenth.
 const KNEE_PERCENTS: [u32; 4] = [30, 50, 70, 90];
+const QUICK_KNEE_PERCENTS: [u32; 2] = [70, 90];
 /// The percentage whose p99 is compared with that at the tenth.
 pub(crate) const LOADED_PERCENT: u32 = 70;
 
@@ -42,7 +44,7 @@ impl RunPlan {
     pub(crate) fn new(quick: bool, seed: u64) -> Self {
         let length = |seconds, warm_up_seconds| Length { seconds, warm_up_seconds };
         let (rounds, [floor, subject, closed, tenth, knee]) = if quick {
-            (3, [length(1, 1), length(6, 2), length(5, 2), length(4, 2), length(3, 2)])
+            (3, [length(1, 1), length(4, 1), length(3, 2), length(4, 1), length(3, 1)])
         } else {
             (7, [length(8, 2), length(30, 5), length(20, 5), length(20, 5), length(15, 5)])
         };
@@ -59,7 +61,16 @@ impl RunPlan {
         let [floor, subject, closed, tenth, knee] =
             [self.floor, self.subject, self.closed, self.tenth, self.knee].map(whole);
         let floors = (floors + floors_of_tenth) as u64;
-        2 * (floors * floor + subject + closed + tenth) + KNEE_PERCENTS.len() as u64 * knee
+        2 * (floors * floor + subject + closed + tenth) + self.knee_percents().len() as u64 * knee
+    }
+
+    /// Whether a floor is measured at the fixed pace. A quick run has no time for what no sum needs.
+    pub(super) fn wants_floor(&self) -> fn(Floor) -> bool {
+        if self.quick { on_the_road } else { |_| true }
+    }
+
+    fn knee_percents(&self) -> &'static [u32] {
+        if self.quick { &QUICK_KNEE_PERCENTS } else { &KNEE_PERCENTS }
     }
 
     pub(super) fn seconds_of_floor(&self) -> u64 {
@@ -102,7 +113,7 @@ impl RunPlan {
 
     /// The percentages above the tenth, ascending, each with its load; the parts of the round go on from this one.
     pub(super) fn knee(&self, maximum: f64, round: u64, part: u64) -> impl Iterator<Item = (u32, DirectPlan)> {
-        KNEE_PERCENTS.into_iter().zip(part..).map(move |(percent, part)| {
+        self.knee_percents().iter().copied().zip(part..).map(move |(percent, part)| {
             (percent, self.crowd(Drive::Rate(share(maximum, percent)), self.knee, self.seed(round, part)))
         })
     }
@@ -137,9 +148,11 @@ mod tests {
 
     #[test]
     fn the_knee_is_looked_for_at_shares_of_the_maximum() {
-        let plan = RunPlan::new(true, 1);
+        let plan = RunPlan::new(false, 1);
         let rates: Vec<(u32, String)> =
             plan.knee(5_004.0, 0, 10).map(|(percent, load)| (percent, format!("{:?}", load.drive))).collect();
+        let quick: Vec<u32> = RunPlan::new(true, 1).knee(5_004.0, 0, 10).map(|(percent, _)| percent).collect();
+        assert!(quick.contains(&LOADED_PERCENT), "a quick run tells that figure too: {quick:?}");
         let expected = [(30, "Rate(1501.0)"), (50, "Rate(2502.0)"), (70, "Rate(3503.0)"), (90, "Rate(4504.0)")];
         assert_eq!(rates, expected.map(|(percent, rate)| (percent, rate.to_owned())));
         assert!(rates.iter().any(|(percent, _)| *percent == LOADED_PERCENT));

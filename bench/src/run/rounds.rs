@@ -58,9 +58,8 @@ impl<'a> Rounds<'a> {
         (plan, done): (RunPlan, u64),
         (folder, stop): (&'a Path, &'a CancellationToken),
     ) -> Self {
-        let floors = floors_of(target, site);
-        let of_tenth = floors.iter().filter(|floor| on_the_road(**floor)).count();
-        let each = plan.seconds_of_round(floors.len(), of_tenth);
+        let count = |wanted: fn(Floor) -> bool| floors_of(target, site).iter().filter(|floor| wanted(**floor)).count();
+        let each = plan.seconds_of_round(count(plan.wants_floor()), count(on_the_road));
         let progress = Progress::start(target.to_string(), plan.rounds * each, done * each);
         Self { target, site, plan, progress, stop, folder }
     }
@@ -88,11 +87,11 @@ impl<'a> Rounds<'a> {
     /// With its latencies at the fixed pace and at the tenth. None if it was interrupted: half a round compares nothing.
     async fn round(&self, number: u64, system: &System) -> anyhow::Result<Option<(Round, [Spreads; 2])>> {
         let before = calibrate(self.folder).await?;
-        let first_floors = self.floors(self.plan.floor(number, 0), |_| true).await?;
+        let first_floors = self.floors(self.plan.floor(number, 0), self.plan.wants_floor()).await?;
         let (first, mut paced) = self.load(self.plan.subject(number, 1), system).await?;
         let (second, latencies) = self.load(self.plan.subject(number, 2), system).await?;
         paced.add(&latencies);
-        let second_floors = self.floors(self.plan.floor(number, 3), |_| true).await?;
+        let second_floors = self.floors(self.plan.floor(number, 3), self.plan.wants_floor()).await?;
         let after = calibrate(self.folder).await?;
         if self.stop.is_cancelled() {
             return Ok(None);
