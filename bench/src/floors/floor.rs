@@ -10,7 +10,7 @@ use super::{FloorPlan, FloorResult, call, echo, insert, kafka, log, sockets};
 use crate::target::{Site, TargetName};
 
 /// Rows of a batch.
-const BATCH_ROWS: usize = 100;
+pub(crate) const BATCH_ROWS: usize = 100;
 
 /// Frames of a burst.
 const BURST_FRAMES: u32 = 16;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::bail;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::{limits::Connections, verdict::Verdict};
@@ -25,7 +25,7 @@ pub(crate) trait Workload {
 }
 
 /// How a load went, whatever it was.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Sum {
     /// Ctrl-C came before the end.
     pub(crate) interrupted: bool,

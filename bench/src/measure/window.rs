@@ -18,6 +18,13 @@ pub(crate) struct Length {
     pub(crate) warm_up_seconds: u64,
 }
 
+impl Length {
+    /// With those that are cut off.
+    pub(crate) const fn whole_seconds(self) -> u64 {
+        self.seconds + self.warm_up_seconds
+    }
+}
+
 /// The part of a run that counts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Window {

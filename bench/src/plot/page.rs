@@ -63,9 +63,9 @@ fn figure(result: &RunResult, id: &str, name: &str) -> String {
             )
         }
         "memory" => {
-            let slope = result.idle.as_ref().map_or(0.0, |idle| idle.bytes_per_connection);
+            let slope = result.idle().map_or(0.0, |idle| idle.bytes_per_connection);
             let note = format!("The slope through all readings is {slope:.0} B for each connection.");
-            (result.idle.as_ref().and_then(memory::draw), memory::legend(), note)
+            (result.idle().and_then(memory::draw), memory::legend(), note)
         }
         "paced" => spreads(result, &result.paced, (RunResult::is_quiet, |round| &round.floors)),
         _ => spreads(result, &result.tenth, (RunResult::is_quiet_tenth, |round| &round.knee.floors)),

@@ -16,7 +16,7 @@ pub(super) fn lines(result: &RunResult) -> Vec<String> {
         ("ack p50 in the closed loop", of(closed(result), "ack p50"), false, "ms"),
         ("CPU a message", of(cpu(result), ALL_CPU), false, "us"),
         ("ack p50 at 100 msg/s", of(paced(result), "ack p50"), false, "ms"),
-        ("idle connection", result.idle.as_ref().map(|idle| idle.bytes_per_connection / 1_024.0), false, "KiB"),
+        ("idle connection", result.idle().map(|idle| idle.bytes_per_connection / 1_024.0), false, "KiB"),
     ];
     let mut lines = Vec::new();
     for (name, ours, more_is_better, unit) in figures {

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use super::{
     compare,
     peers::PEERS,
-    rows::{Row, Verdict, closed, first_targets, floors, hot_road_targets, knee, paced, single, tenth},
+    rows::{Row, Verdict, closed, first_targets, floors, hot_road_targets, knee, loaded, paced, single, tenth},
 };
 use crate::{
     load::{Drive, IdleResult},
@@ -36,6 +36,11 @@ Written by `gochat-bench`, not by hand; the raw results are in `docs/performance
 - CPU is user and system time from `/proc`, over the seconds that count, for each message acknowledged in them. The load
   generator shares the machine and is not counted.
 - Idle memory is the private dirty memory of the gateway's process, as a slope over five steps.
+- Once, after the rounds, between calibrations of their own: logins of guests, idle connections, groups, and connections that are
+  all cut at the same time, the last three each just after the floor that they are compared with. A quick run has fewer of
+  everything and no large group.
+- A floor with many operations at the same time tells the CPU of an operation under load. Together those beneath a message are
+  two hops, a hundredth of a durable batch of 100 rows, a call and a WebSocket round trip.
 
 Floors: produce to consume through rdkafka (acks=all, linger 0) or append to read through the embedded log; a durable insert of
 one row with the same settings; a gRPC unary call; a WebSocket echo. All at the subject's rate and message size, or as fast as
@@ -100,7 +105,10 @@ fn one(text: &mut String, result: &RunResult, plots: &str) -> fmt::Result {
         table(text, "At 10 % of the maximum", &tenth(result))?;
         table(text, "Above 10 % of the maximum", &knee(result))?;
     }
-    if let Some(idle) = &result.idle {
+    if result.workloads.loaded.is_some() {
+        table(text, "Floors with many operations at the same time, CPU of each", &loaded(result))?;
+    }
+    if let Some(idle) = result.idle() {
         idle_readings(text, idle)?;
     }
     writeln!(text, "\n### What is lost to whom\n")?;
@@ -211,7 +219,10 @@ mod tests {
             "| idle connection | void | | 0 | at most 8192 B | | void |",
             "| 100 pairs, 8 in flight: messages | 6000/s | | 1 | at least 5000/s | 9000/s | held |",
             "| delivery p99 at 70 % of the maximum / at 10 % | 2.00 | | 1 | at most 5.00 | 3.00 | held, aim reached |",
-            "| group of 1,000 online: CPU a delivery | void | | 0 | at most 12 us | 9 us | void |",
+            "| group of 1,000 online: CPU a delivery of gateway, logic, repo and task | 10 us | | 1 | at most 12 us | 9 us | held |",
+            "| group of 5,000 online: gateway's CPU a recipient / write loop | void | | 0 | at most 1.60 | 1.20 | void |",
+            "| 2,000 connections live again / bare handshakes | 2.00 | | 1 | at most 3.00 | 2.00 | held, aim reached |",
+            "| MariaDB, 100 rows | 400 us | | 1 |",
             "[latency over rate](performance.html#standalone-knee)",
             "quick: indicative",
             "a CPU, 2 cores, 1024 MiB",

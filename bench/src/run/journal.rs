@@ -1,4 +1,4 @@
-//! What a run has measured so far, in a file that is replaced after each round: a run that was cut goes on from it.
+//! What a run has measured so far, in a file that is replaced after each round and each part: a run that was cut goes on from it.
 
 use std::{
     fs,
@@ -8,8 +8,8 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::{Round, RunResult, Spreads};
-use crate::{error::usage, load::IdleResult};
+use super::{Round, RunResult, Spreads, Workloads};
+use crate::error::usage;
 
 /// The results of all targets of a run, in the order of the targets.
 pub(super) struct Journal {
@@ -58,11 +58,15 @@ impl Journal {
         self.write()
     }
 
-    /// Keeps the last part of a target.
-    pub(super) fn finish(&mut self, target: usize, idle: Option<IdleResult>) -> anyhow::Result<()> {
-        let result = &mut self.results[target];
-        result.idle = idle;
-        result.finished = true;
+    /// Keeps what was measured once so far.
+    pub(super) fn keep(&mut self, target: usize, workloads: Workloads) -> anyhow::Result<()> {
+        self.results[target].workloads = workloads;
+        self.write()
+    }
+
+    /// Nothing of a target is left to do.
+    pub(super) fn finish(&mut self, target: usize) -> anyhow::Result<()> {
+        self.results[target].finished = true;
         self.write()
     }
 
@@ -121,7 +125,7 @@ fn difference(cut: &[RunResult], fresh: &[RunResult]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::sample::{idle, result, round},
+        super::sample::{result, round, workloads},
         *,
     };
 
@@ -143,17 +147,22 @@ mod tests {
         assert!(names(folder.path()).is_empty(), "nothing is kept of a run that measured nothing");
         let (spreads, empty) = (result(vec![round(3_000)]).paced, Spreads::default());
         journal.add(0, round(3_000), [&spreads, &empty]).unwrap();
-        journal.finish(0, Some(idle())).unwrap();
+        journal.keep(0, workloads()).unwrap();
+        journal.finish(0).unwrap();
         journal.add(1, round(4_000), [&spreads, &empty]).unwrap();
         // Killed: nothing more is written.
         drop(journal);
         assert_eq!(names(folder.path()), ["quick.unfinished.json"]);
         let mut journal = Journal::resume(folder.path(), &fresh()).unwrap();
         assert!(journal.of(0).finished && !journal.of(1).finished);
+        let kept = &journal.of(0).workloads;
+        assert_eq!(kept.group.as_ref().map(|group| group.found.deliveries), Some(100_000));
+        assert_eq!(kept.reconnect.as_ref().map(|reconnect| reconnect.found.live), Some(2_000));
+        assert!(kept.login.is_some() && kept.idle.is_some() && kept.loaded.is_some() && kept.burst.is_none());
         journal.add(1, round(5_000), [&spreads, &empty]).unwrap();
         assert_eq!(journal.of(1).rounds.len(), 2);
         assert_eq!(journal.of(1).paced.ack.count(), 2 * spreads.ack.count());
-        journal.finish(1, None).unwrap();
+        journal.finish(1).unwrap();
         assert_eq!(journal.close().unwrap().len(), 2);
         assert!(names(folder.path()).is_empty(), "a finished run leaves nothing to go on with");
     }

@@ -1,8 +1,9 @@
-//! A whole measurement: rounds of floor, subject, subject, floor, a closed loop and the knee of each target, then idle
-//! connections. What was measured is kept after each round, so that a run goes on where it was cut.
+//! A whole measurement: rounds of floor, subject, subject, floor, closed loops and the knee of each target, then what is measured
+//! once. What was measured is kept after each round and each of those parts, so that a run goes on where it was cut.
 
 mod build;
 mod journal;
+mod once;
 mod plan;
 mod played;
 mod progress;
@@ -15,10 +16,11 @@ mod targets;
 #[cfg(test)]
 pub(crate) mod sample;
 
+pub(crate) use once::{Beside, Workloads};
 pub(crate) use plan::{RunPlan, TENTH_PERCENT};
 pub(crate) use played::{LoadResult, play};
 pub(crate) use progress::Progress;
 pub(crate) use result::{FloorTimes, Knee, Round, RunResult};
-pub(crate) use road::{ONE_HOP, TWO_HOPS, sum_us};
+pub(crate) use road::{ONE_HOP, TWO_HOPS, composed_cpu_us, sum_us};
 pub(crate) use spread::{Spread, Spreads};
 pub(crate) use targets::measure_all;

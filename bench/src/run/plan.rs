@@ -15,8 +15,9 @@ const PAIRS: u32 = 20;
 /// As the peers were measured.
 const CLOSED_PAIRS: u32 = 100;
 const CLOSED_IN_FLIGHT: u32 = 8;
-const PAYLOAD_BYTES: u32 = 200;
-const IDLE_CONNECTIONS: u32 = 10_000;
+pub(super) const PAYLOAD_BYTES: u32 = 200;
+const IDLE_CONNECTIONS: u32 = 15_000;
+const QUICK_IDLE_CONNECTIONS: u32 = 3_000;
 /// Percent of the maximum rate at which latencies are compared with the floors too.
 pub(crate) const TENTH_PERCENT: u32 = 10;
 /// Percent of the maximum rate at which the knee is looked for, above the tenth.
@@ -24,6 +25,12 @@ const KNEE_PERCENTS: [u32; 4] = [30, 50, 70, 90];
 const QUICK_KNEE_PERCENTS: [u32; 2] = [70, 90];
 /// The percentage whose p99 is compared with that at the tenth.
 pub(crate) const LOADED_PERCENT: u32 = 70;
+/// Seconds that something takes beside its length, about: a load connects and is judged, a floor makes what it needs.
+const BESIDE_A_LOAD: f64 = 1.5;
+const BESIDE_A_FLOOR: f64 = 0.5;
+/// Seconds of a calibration.
+pub(super) const CALIBRATION: f64 = 1.3;
+const CALIBRATIONS_OF_ROUND: f64 = 6.0;
 
 /// A run. Two runs of the same plan send the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +47,8 @@ pub(crate) struct RunPlan {
 }
 
 impl RunPlan {
-    /// Three rounds of short runs, or seven of longer ones.
+    /// Three rounds of short runs, about five minutes for each target and four more for what is measured once; or seven of longer
+    /// ones, about an hour for each target.
     pub(crate) fn new(quick: bool, seed: u64) -> Self {
         let length = |seconds, warm_up_seconds| Length { seconds, warm_up_seconds };
         let (rounds, [floor, subject, closed, tenth, knee]) = if quick {
@@ -48,7 +56,8 @@ impl RunPlan {
         } else {
             (7, [length(8, 2), length(30, 5), length(20, 5), length(20, 5), length(15, 5)])
         };
-        Self { quick, rounds, idle_connections: IDLE_CONNECTIONS, seed, floor, subject, closed, tenth, knee }
+        let idle_connections = if quick { QUICK_IDLE_CONNECTIONS } else { IDLE_CONNECTIONS };
+        Self { quick, rounds, idle_connections, seed, floor, subject, closed, tenth, knee }
     }
 
     /// `quick` or `full`.
@@ -59,9 +68,18 @@ impl RunPlan {
     /// Seconds of load in a round, with so many floors at the fixed pace and so many at the tenth.
     pub(super) fn seconds_of_round(&self, floors: usize, floors_of_tenth: usize) -> u64 {
         let [floor, subject, closed, tenth, knee] =
-            [self.floor, self.subject, self.closed, self.tenth, self.knee].map(whole);
+            [self.floor, self.subject, self.closed, self.tenth, self.knee].map(Length::whole_seconds);
         let floors = (floors + floors_of_tenth) as u64;
         2 * (floors * floor + subject + closed + tenth) + self.knee_percents().len() as u64 * knee
+    }
+
+    /// About how many seconds a round takes, with what lies between its loads.
+    pub(super) fn estimated_seconds_of_round(&self, floors: usize, floors_of_tenth: usize) -> f64 {
+        let loads = 6 + self.knee_percents().len();
+        let beside = loads as f64 * BESIDE_A_LOAD
+            + 2.0 * (floors + floors_of_tenth) as f64 * BESIDE_A_FLOOR
+            + CALIBRATIONS_OF_ROUND * CALIBRATION;
+        self.seconds_of_round(floors, floors_of_tenth) as f64 + beside
     }
 
     /// Whether a floor is measured at the fixed pace. A quick run has no time for what no sum needs.
@@ -74,7 +92,7 @@ impl RunPlan {
     }
 
     pub(super) fn seconds_of_floor(&self) -> u64 {
-        whole(self.floor)
+        self.floor.whole_seconds()
     }
 
     /// Each part of a round has times of its own, and the same ones when repeated.
@@ -121,10 +139,6 @@ impl RunPlan {
     fn crowd(&self, drive: Drive, length: Length, seed: u64) -> DirectPlan {
         DirectPlan { pairs: CLOSED_PAIRS, drive, length, payload_bytes: PAYLOAD_BYTES, seed }
     }
-}
-
-fn whole(length: Length) -> u64 {
-    length.seconds + length.warm_up_seconds
 }
 
 /// Messages a second, at least one.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{LoadResult, RunPlan, Spreads, plan::LOADED_PERCENT};
+use super::{Beside, LoadResult, RunPlan, Spreads, Workloads, plan::LOADED_PERCENT};
 use crate::{
     floors::{Floor, FloorResult},
     load::IdleResult,
@@ -25,14 +25,15 @@ pub(crate) struct RunResult {
     pub(crate) target: String,
     pub(crate) plan: RunPlan,
     pub(crate) machine: Machine,
-    /// All rounds and the idle connections are there; else the run was cut and can go on.
+    /// All is there; else the run was cut and can go on.
     pub(crate) finished: bool,
     pub(crate) rounds: Vec<Round>,
     /// Of all rounds at the fixed pace.
     pub(crate) paced: Spreads,
     /// Of all rounds at a tenth of the maximum.
     pub(crate) tenth: Spreads,
-    pub(crate) idle: Option<IdleResult>,
+    /// What was measured once.
+    pub(crate) workloads: Workloads,
 }
 
 /// Floor, subject, subject, floor, between two calibrations; closed loops, and the knee with floors of its own, each followed
@@ -112,7 +113,7 @@ impl RunResult {
             rounds: Vec::new(),
             paced: Spreads::default(),
             tenth: Spreads::default(),
-            idle: None,
+            workloads: Workloads::default(),
         }
     }
 
@@ -121,7 +122,12 @@ impl RunResult {
         if self.target.starts_with("http://") { "address" } else { &self.target }
     }
 
-    /// The best calibration of the run; none if there was no round.
+    /// Its idle connections.
+    pub(crate) fn idle(&self) -> Option<&IdleResult> {
+        self.workloads.idle.as_ref().map(|idle| &idle.found)
+    }
+
+    /// The best calibration of the rounds; none if there was no round.
     pub(crate) fn quiet(&self) -> Option<Quiet> {
         Quiet::of(self.rounds.iter().flat_map(|round| [round.before].into_iter().chain(round.around_knee())))
     }
@@ -151,6 +157,11 @@ impl RunResult {
         round.knee_compares() && self.holds(&round.around_knee())
     }
 
+    /// The same of what was measured once.
+    pub(crate) fn is_quiet_beside<T>(&self, once: &Beside<T>) -> bool {
+        once.compares() && self.holds(&[once.before, once.after])
+    }
+
     fn holds(&self, calibrations: &[Calibration]) -> bool {
         self.quiet().is_some_and(|quiet| calibrations.iter().all(|calibration| quiet.holds(calibration)))
     }
@@ -159,7 +170,7 @@ impl RunResult {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::sample::{CALM, result, round},
+        super::sample::{CALM, result, result_on_kafka, round},
         *,
     };
 
@@ -175,6 +186,18 @@ mod tests {
         assert!(result.is_quiet(moved) && result.is_quiet_closed(moved) && result.is_quiet_single(moved));
         assert!(result.is_quiet_tenth(moved) && !result.is_quiet_knee(moved));
         assert!(result.is_quiet_knee(&result.rounds[1]));
+    }
+
+    #[test]
+    fn what_was_measured_once_counts_on_a_quiet_machine() {
+        let mut result = result_on_kafka(vec![round(3_000)]);
+        let quiet = |result: &RunResult| result.workloads.group.as_ref().map(|group| result.is_quiet_beside(group));
+        assert_eq!(quiet(&result), Some(true));
+        if let Some(group) = &mut result.workloads.group {
+            (group.before, group.after) = (LOADED, LOADED);
+            assert!(group.compares(), "the machine stayed the same, and was not quiet");
+        }
+        assert_eq!(quiet(&result), Some(false));
     }
 
     #[test]

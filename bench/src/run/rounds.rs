@@ -1,23 +1,20 @@
 //! The rounds of a target.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use anyhow::bail;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    FloorTimes, Knee, LoadResult, Progress, Round, RunPlan, Spreads, journal::Journal, play, road::on_the_road,
+    FloorTimes, Knee, LoadResult, Progress, Round, RunPlan, Spreads, journal::Journal, once::measure_once, play,
+    road::on_the_road,
 };
 use crate::{
     floors::{Floor, FloorPlan, floors_of, measure_floor},
-    load::{DirectPlan, IdlePlan, IdleResult, measure_idle},
+    load::DirectPlan,
     measure::calibrate,
-    output::note,
     target::{Site, System, TargetName, start},
 };
-
-/// How long after idle connections were closed the memory is read once more.
-const CLOSED: Duration = Duration::from_secs(30);
 
 /// A target with where and until when it is measured.
 struct Rounds<'a> {
@@ -43,12 +40,16 @@ pub(super) async fn measure(
         let rounds = Rounds::new(target, site, (plan, journal.of(number).rounds.len() as u64), (folder.path(), stop));
         Box::pin(rounds.play(journal, number)).await?;
     }
-    if stop.is_cancelled() {
-        return Ok(());
+    if !stop.is_cancelled() {
+        Box::pin(measure_once(target, site, (&mut *journal, number), (folder.path(), stop))).await?;
     }
-    let idle = Box::pin(measure_idle_of(target, site, plan, stop)).await;
-    // Interrupted it is no measurement, and what the rounds found is not lost with it.
-    if stop.is_cancelled() { Ok(()) } else { journal.finish(number, idle?) }
+    if stop.is_cancelled() { Ok(()) } else { journal.finish(number) }
+}
+
+/// How many floors a target has at the fixed pace, and at the tenth.
+pub(super) fn floor_counts(target: &TargetName, site: &Site, plan: RunPlan) -> (usize, usize) {
+    let count = |wanted: fn(Floor) -> bool| floors_of(target, site).iter().filter(|floor| wanted(**floor)).count();
+    (count(plan.wants_floor()), count(on_the_road))
 }
 
 impl<'a> Rounds<'a> {
@@ -58,8 +59,8 @@ impl<'a> Rounds<'a> {
         (plan, done): (RunPlan, u64),
         (folder, stop): (&'a Path, &'a CancellationToken),
     ) -> Self {
-        let count = |wanted: fn(Floor) -> bool| floors_of(target, site).iter().filter(|floor| wanted(**floor)).count();
-        let each = plan.seconds_of_round(count(plan.wants_floor()), count(on_the_road));
+        let (floors, of_tenth) = floor_counts(target, site, plan);
+        let each = plan.seconds_of_round(floors, of_tenth);
         let progress = Progress::start(target.to_string(), plan.rounds * each, done * each);
         Self { target, site, plan, progress, stop, folder }
     }
@@ -170,28 +171,4 @@ impl<'a> Rounds<'a> {
         let (result, played) = Box::pin(play(plan, system, &self.progress, self.stop)).await?;
         Ok((result, Spreads::of(&played)))
     }
-}
-
-/// Idle connections to a fresh start, so that what the rounds took is not counted. None where the process is not ours to look at.
-async fn measure_idle_of(
-    target: &TargetName,
-    site: &Site,
-    plan: RunPlan,
-    stop: &CancellationToken,
-) -> anyhow::Result<Option<IdleResult>> {
-    if matches!(target, TargetName::Url(_)) {
-        return Ok(None);
-    }
-    note(format_args!("{target}: idle connections"));
-    let system = start(target, site).await?;
-    let measured = match &system.gateway {
-        Some(gateway) => {
-            let (connections, gateway) = (plan.idle_connections, gateway.clone());
-            let plan = IdlePlan { connections, gateway, closed: CLOSED };
-            measure_idle(&plan, &system.endpoint, stop).await.map(Some)
-        }
-        None => Ok(None),
-    };
-    let stopped = system.stop().await;
-    measured.and_then(|idle| stopped.map(|()| idle))
 }

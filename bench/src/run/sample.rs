@@ -1,10 +1,10 @@
 //! Results as a run would have found them, for tests of what is told of them.
 
-use super::{FloorTimes, Knee, LoadResult, Round, RunPlan, RunResult, Spread, Spreads};
+use super::{Beside, FloorTimes, Knee, LoadResult, Round, RunPlan, RunResult, Spread, Spreads, Workloads};
 use crate::{
     floors::{Floor, FloorResult},
-    load::IdleResult,
-    measure::{Calibration, Machine, Summary},
+    load::{GroupResult, IdleResult, LoginResult, ReconnectResult},
+    measure::{Calibration, CpuUse, Machine, Summary},
 };
 
 pub(crate) const CALM: Calibration = Calibration { spin_us: 1_000.0, fdatasync_us: 200.0, append_us: None };
@@ -83,13 +83,87 @@ pub(crate) fn result(rounds: Vec<Round>) -> RunResult {
         rounds,
         paced: spreads.clone(),
         tenth: spreads,
-        idle: None,
+        workloads: Workloads::default(),
     }
 }
 
 /// Of the target with processes of their own.
 pub(crate) fn result_on_kafka(rounds: Vec<Round>) -> RunResult {
-    RunResult { target: "processes".into(), idle: Some(idle()), ..result(rounds) }
+    RunResult { target: "processes".into(), workloads: workloads(), ..result(rounds) }
+}
+
+/// What a quick run measures once: 300 us a login, 10 us a delivery, twice the bare handshakes.
+pub(crate) fn workloads() -> Workloads {
+    let bare = FloorResult::default();
+    let cpu_of = |cpu_us: f64| FloorResult { cpu_us: Some(cpu_us), ..bare };
+    let loaded = FloorTimes::from([
+        (Floor::KafkaTwoHops, cpu_of(12.0)),
+        (Floor::MariadbBatch, cpu_of(400.0)),
+        (Floor::Call, cpu_of(12.0)),
+        (Floor::Echo, cpu_of(12.0)),
+    ]);
+    let bare_idle = FloorResult { connection_bytes: Some(2_500.0), ..bare };
+    let handshakes = FloorResult { all_ms: Some(500.0), ..bare };
+    Workloads {
+        login: Some(beside(None, LoginResult { logins: 1_000, cpu: servers(0.3) })),
+        idle: Some(beside(Some(bare_idle), idle())),
+        loaded: Some(beside(None, loaded)),
+        group: Some(beside(None, group(1_000, 1))),
+        reconnect: Some(beside(Some(handshakes), reconnect())),
+        ..Workloads::default()
+    }
+}
+
+/// Between two calm calibrations.
+pub(crate) fn beside<T>(floor: Option<FloorResult>, found: T) -> Beside<T> {
+    Beside { before: CALM, floor, found, after: CALM }
+}
+
+/// So many seconds of CPU, of which nine tenths are ours and most of that the gateway's.
+fn servers(seconds: f64) -> Vec<CpuUse> {
+    let shares = [
+        ("gateway", 0.5),
+        ("logic", 0.2),
+        ("repo", 0.1),
+        ("task", 0.1),
+        ("Kafka", 0.05),
+        ("MariaDB", 0.025),
+        ("Redis", 0.025),
+    ];
+    shares.map(|(process, share)| CpuUse { process: process.to_owned(), seconds: seconds * share }).to_vec()
+}
+
+/// A hundred thousand deliveries of which ours cost 10 us each, 5 of them at the gateway; the last member has them after 12 ms.
+pub(crate) fn group(members: u32, burst: u32) -> GroupResult {
+    let plan = serde_json::json!({
+        "members": members, "rate": 2.0, "burst": burst, "length": {"seconds": 50, "warm_up_seconds": 0}, "payload_bytes": 200,
+        "seed": 1,
+    });
+    let after = |p50_us: u64| Summary { count: 100, p50_us, p99_us: p50_us * 3, ..Summary::default() };
+    let found = serde_json::json!({
+        "plan": plan, "seconds": 50.0, "deliveries": 100_000, "ack": after(3_000), "member": after(6_000),
+        "median_member": after(6_000), "last_member": after(12_000),
+        "interrupted": false, "sent": 100, "acknowledged": 100, "unfinished": 0, "refused": {}, "broken": [],
+        "cpu": servers(10.0 / 9.0), "ledger": crate::load::Sum::default().ledger,
+    });
+    serde_json::from_value(found).unwrap()
+}
+
+/// Two thousand connections, live again after a second; others wait a third longer meanwhile.
+fn reconnect() -> ReconnectResult {
+    let after = |p99_us: u64| Summary { count: 100, p50_us: p99_us / 3, p99_us, ..Summary::default() };
+    let talk = |p99_us: u64| serde_json::json!({"ack": after(p99_us), "delivery": after(p99_us)});
+    let found = serde_json::json!({
+        "plan": {
+            "connections": 2_000, "in_flight": 256, "pairs": 10, "rate": 100.0, "length": {"seconds": 5, "warm_up_seconds": 2},
+            "payload_bytes": 200, "seed": 1,
+        },
+        "live": 2_000, "live_seconds": 1.0, "told_to_sync": 0, "failed": 0, "hello": after(3_000), "handshake": after(9_000),
+        "outage": after(900_000), "before": talk(9_000), "during": talk(12_000), "tried": 50,
+        "interrupted": false, "sent": 1_000, "acknowledged": 1_000, "unfinished": 0, "refused": {}, "broken": [],
+        "cpu": servers(1.0), "ledger": crate::load::Sum::default().ledger,
+    });
+    serde_json::from_value(found).unwrap()
 }
 
 /// Idle connections of 5,000 bytes each, of which a tenth is kept.

@@ -4,12 +4,22 @@ use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{RunPlan, RunResult, build::build_of, journal::Journal, rounds::measure};
+use super::{
+    RunPlan, RunResult,
+    build::build_of,
+    journal::Journal,
+    once::Part,
+    plan::CALIBRATION,
+    rounds::{floor_counts, measure},
+};
 use crate::{
     load::check_descriptors,
     output::note,
     target::{Site, TargetName},
 };
+
+/// Seconds until a target is started, and stopped again, about.
+const START_AND_STOP: f64 = 8.0;
 
 /// Measures the targets. After each round what was found is kept in the folder; with `resume` a run that was cut there goes on.
 /// What was found until Ctrl-C is a result too.
@@ -30,6 +40,9 @@ pub(crate) async fn measure_all(
         Some(journal) => journal,
         None => Journal::begin(folder, fresh)?,
     };
+    let left = targets.iter().enumerate();
+    let left = left.map(|(number, target)| seconds_left(target, journal.of(number), floor_counts(target, site, plan)));
+    note(format_args!("about {:.0} minutes", (left.sum::<f64>() / 60.0).ceil()));
     for (number, target) in targets.iter().enumerate() {
         if !stop.is_cancelled() && !journal.of(number).finished {
             Box::pin(measure(target, site, (&mut journal, number), stop)).await?;
@@ -40,4 +53,46 @@ pub(crate) async fn measure_all(
         note("interrupted: the same command with --resume goes on");
     }
     Ok(results)
+}
+
+/// About how long what is left of a target takes, given how many floors it has at the fixed pace and at the tenth.
+fn seconds_left(target: &TargetName, result: &RunResult, (floors, of_tenth): (usize, usize)) -> f64 {
+    let RunResult { plan, rounds, workloads, .. } = result;
+    let rounds = plan.rounds.saturating_sub(rounds.len() as u64);
+    let mut seconds = rounds as f64 * plan.estimated_seconds_of_round(floors, of_tenth);
+    if rounds > 0 {
+        seconds += START_AND_STOP;
+    }
+    for parts in Part::sittings(target, plan.quick) {
+        let left: Vec<&Part> = parts.iter().filter(|part| !part.is_in(workloads)).collect();
+        if !left.is_empty() {
+            seconds += START_AND_STOP;
+        }
+        seconds += left.iter().map(|part| part.seconds(plan) as f64 + 2.0 * CALIBRATION).sum::<f64>();
+    }
+    seconds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::sample::workloads, *};
+
+    #[test]
+    fn a_quick_run_of_both_targets_takes_less_than_a_quarter_of_an_hour() {
+        let plan = RunPlan::new(true, 1);
+        let of = |target: TargetName, floors: usize| {
+            seconds_left(&target, &RunResult::empty(&target, plan, ""), (floors, floors))
+        };
+        let seconds = of(TargetName::Standalone, 4) + of(TargetName::Processes, 5);
+        assert!((600.0..900.0).contains(&seconds), "{seconds}");
+    }
+
+    #[test]
+    fn what_was_measured_takes_no_more_time() {
+        let plan = RunPlan::new(true, 1);
+        let done = RunResult { workloads: workloads(), ..RunResult::empty(&TargetName::Processes, plan, "") };
+        let fresh = RunResult::empty(&TargetName::Processes, plan, "");
+        let left = |result: &RunResult| seconds_left(&TargetName::Processes, result, (5, 5));
+        assert!(left(&done) + 60.0 < left(&fresh));
+    }
 }

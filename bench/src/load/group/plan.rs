@@ -1,6 +1,6 @@
 //! What is asked for.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{error::usage, load::limits::Connections, measure::Length};
 
@@ -8,7 +8,7 @@ use crate::{error::usage, load::limits::Connections, measure::Length};
 const DELIVERIES_MAX: f64 = 1_000_000.0;
 
 /// A load of one group.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct GroupPlan {
     pub(crate) members: u32,
     /// Times a second at which something is written.

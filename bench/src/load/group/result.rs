@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::GroupPlan;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What came of a load of one group.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct GroupResult {
     pub(crate) plan: GroupPlan,
     #[serde(flatten)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{error::usage, load::limits::Connections, measure::Length};
 
@@ -12,7 +12,7 @@ pub(super) const RESUME_MAX: Duration = Duration::from_secs(120);
 const MESSAGES_MAX: f64 = 1_000_000.0;
 
 /// Connections that are cut.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct ReconnectPlan {
     pub(crate) connections: u32,
     /// Handshakes at the same time.

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{ReconnectPlan, alive::Back};
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What came of cutting all connections.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ReconnectResult {
     pub(crate) plan: ReconnectPlan,
     /// Of the messages of those who talk; the CPU is that from the cut until all were live.
@@ -46,7 +46,7 @@ pub(crate) struct ReconnectResult {
 }
 
 /// Latencies of those who talk, from the intended times.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Talk {
     pub(crate) ack: Summary,
     pub(crate) delivery: Summary,

@@ -1,6 +1,7 @@
 //! A figure of each round that counts, put together.
 
 use crate::{
+    floors::Floor,
     measure::{Interval, interval},
     run::{LoadResult, Round, RunResult},
 };
@@ -31,16 +32,33 @@ pub(super) fn mean(values: [f64; 2]) -> f64 {
     values[0].midpoint(values[1])
 }
 
+/// Whether a target stands on Kafka and MariaDB.
+pub(super) fn is_on_kafka(result: &RunResult) -> bool {
+    result.target == "processes"
+        || result.rounds.first().is_some_and(|round| round.floors[0].contains_key(&Floor::KafkaHop))
+}
+
 /// Microseconds of CPU a message of GoChat's own processes; not a number where none of them is known.
 pub(super) fn our_cpu_us(load: &LoadResult) -> f64 {
-    let ours = || load.cpu_us_per_message().filter(|(process, _)| OURS.contains(process));
-    if ours().next().is_none() { f64::NAN } else { ours().map(|(_, us)| us).sum() }
+    ours(load.cpu_us_per_message())
 }
 
 /// Microseconds of CPU a message of all servers; not a number where those beneath GoChat are not known.
 pub(super) fn all_servers_cpu_us(load: &LoadResult) -> f64 {
-    let known = |server: &&str| load.cpu.iter().any(|used| used.process == **server);
-    if SERVERS.iter().all(known) { load.cpu_us_per_message().map(|(_, us)| us).sum() } else { f64::NAN }
+    all_servers(load.cpu_us_per_message())
+}
+
+/// The same of anything that is known by process.
+pub(super) fn ours<'a>(by_process: impl Iterator<Item = (&'a str, f64)>) -> f64 {
+    let known: Vec<f64> = by_process.filter(|(process, _)| OURS.contains(process)).map(|(_, us)| us).collect();
+    if known.is_empty() { f64::NAN } else { known.iter().sum() }
+}
+
+/// The same of anything that is known by process.
+pub(super) fn all_servers<'a>(by_process: impl Iterator<Item = (&'a str, f64)>) -> f64 {
+    let all: Vec<(&str, f64)> = by_process.collect();
+    let is_known = |server: &&str| all.iter().any(|(process, _)| process == server);
+    if SERVERS.iter().all(is_known) { all.iter().map(|(_, us)| us).sum() } else { f64::NAN }
 }
 
 #[cfg(test)]

@@ -9,4 +9,4 @@ mod workloads;
 
 pub(super) use row::{Row, Verdict};
 pub(super) use targets::{first_targets, hot_road_targets};
-pub(super) use told::{ALL_CPU, closed, cpu, floors, knee, paced, single, tenth};
+pub(super) use told::{ALL_CPU, closed, cpu, floors, knee, loaded, paced, single, tenth};

@@ -1,13 +1,12 @@
 //! What was asked of GoChat, and what came of it.
 
 use super::{
-    figures::{all_servers_cpu_us, mean, once, our_cpu_us, over},
+    figures::{all_servers_cpu_us, is_on_kafka, mean, once, our_cpu_us, over},
     ratios::{FIXED, TENTH},
     row::{Asked, Row, Unit},
     told, workloads,
 };
 use crate::{
-    floors::Floor,
     measure::Interval,
     run::{Round, RunResult},
 };
@@ -28,18 +27,13 @@ pub(in crate::report) fn hot_road_targets(result: &RunResult) -> Vec<Row> {
     let mut rows = if is_on_kafka(result) { on_kafka(result) } else { on_embedded_parts(result) };
     rows.push(knee(result).asked(Asked::at_most(5.0).aim(3.0)));
     rows.push(idle(result).asked(Asked::at_most(6.0 * 1_024.0).aim(3.5 * 1_024.0)));
-    rows.extend(workloads::idle_slope());
+    rows.extend(workloads::connections(result));
     if is_on_kafka(result) {
-        rows.extend(workloads::efficiency());
-        rows.extend(workloads::group());
-        rows.extend(workloads::reconnect());
+        rows.push(workloads::efficiency(result));
+        rows.extend(workloads::group(result));
+        rows.extend(workloads::reconnect(result));
     }
     rows
-}
-
-fn is_on_kafka(result: &RunResult) -> bool {
-    result.target == "processes"
-        || result.rounds.first().is_some_and(|round| round.floors[0].contains_key(&Floor::KafkaHop))
 }
 
 fn on_kafka(result: &RunResult) -> Vec<Row> {
@@ -93,7 +87,7 @@ fn knee(result: &RunResult) -> Row {
 }
 
 fn idle(result: &RunResult) -> Row {
-    let value: Option<Interval> = result.idle.as_ref().map(|idle| once(idle.bytes_per_connection, 1));
+    let value: Option<Interval> = result.idle().map(|idle| once(idle.bytes_per_connection, 1));
     Row::told("idle connection", Unit::Bytes, value)
 }
 
@@ -122,7 +116,14 @@ mod tests {
             ("1 in flight: messages", Verdict::Held),
             ("1 in flight: ack p99", Verdict::AimReached),
             ("idle connection", Verdict::Held),
-            ("group of 1,000", Verdict::Void),
+            ("CPU a login", Verdict::Held),
+            ("memory kept", Verdict::Held),
+            ("CPU a message of the floors", Verdict::Missed),
+            ("group of 1,000 online: CPU a delivery of gateway", Verdict::Held),
+            ("last member", Verdict::Held),
+            ("group of 5,000", Verdict::Void),
+            ("live again", Verdict::AimReached),
+            ("of other connections", Verdict::Held),
         ] {
             assert_eq!(verdict(&rows, name), Some(expected), "{name}");
         }

@@ -1,10 +1,11 @@
 //! Absolute figures, of rounds that were quiet. Nothing is asked of them here.
 
 use super::{
-    figures::{mean, over},
+    figures::{mean, once, over},
     row::{Row, Unit},
 };
 use crate::{
+    floors::{Floor, FloorResult},
     load::DirectResult,
     run::{FloorTimes, LoadResult, ONE_HOP, Round, RunResult, TWO_HOPS, sum_us},
 };
@@ -71,6 +72,17 @@ pub(in crate::report) fn floors(result: &RunResult) -> Vec<Row> {
     rows.push(row("sum with one hop".into(), &|times| sum_us(times, &ONE_HOP)));
     rows.push(row("sum with two hops".into(), &|times| sum_us(times, &TWO_HOPS)));
     rows
+}
+
+/// The floors' CPU under load.
+pub(in crate::report) fn loaded(result: &RunResult) -> Vec<Row> {
+    let Some(loaded) = &result.workloads.loaded else { return Vec::new() };
+    let is_quiet = result.is_quiet_beside(loaded);
+    let row = |(floor, found): (&Floor, &FloorResult)| {
+        let value = found.cpu_us.filter(|_| is_quiet).map(|us| once(us, 1));
+        Row::told(floor.to_string(), Unit::Micros, value)
+    };
+    loaded.found.iter().map(row).collect()
 }
 
 /// The closed loop with several in flight.
