@@ -32,6 +32,16 @@ struct Point<'a> {
     loads: Vec<&'a LoadResult>,
 }
 
+impl Point<'_> {
+    /// Whether it lies over the knee.
+    fn note(&self) -> String {
+        match self.loads.iter().filter(|load| load.load.fell_behind()).count() {
+            0 => String::new(),
+            behind => format!(", over the knee: {behind} of {} fell behind", self.loads.len()),
+        }
+    }
+}
+
 /// The classes and names of the lines.
 pub(super) fn legend() -> Vec<(&'static str, &'static str)> {
     LINES.iter().map(|line| (line.class, line.name)).collect()
@@ -61,7 +71,8 @@ pub(super) fn draw(rounds: &[&Round]) -> Option<String> {
             let (low, high) = all.iter().fold((*ms, *ms), |(low, high), ms| (low.min(*ms), high.max(*ms)));
             let class = format!("whisker {}", line.class);
             frame.drawing.line(&class, frame.at(point.rate, low), frame.at(point.rate, high));
-            let title = format!("{} at {:.0}/s: {ms:.2} ms, rounds {low:.2} to {high:.2}", line.name, point.rate);
+            let (name, rate, note) = (line.name, point.rate, point.note());
+            let title = format!("{name} at {rate:.0}/s: {ms:.2} ms, rounds {low:.2} to {high:.2}{note}");
             frame.drawing.dot(&format!("dot {}", line.class), frame.at(point.rate, *ms), &title);
         }
     }
@@ -107,6 +118,15 @@ mod tests {
         assert!(titles.contains(&"ack p50 at 600/s: 4.00 ms, rounds 3.00 to 50.00".to_owned()), "{titles:?}");
         // The sample doubles acks above the tenth, deliveries again, and p99 is three times p50.
         assert!(titles.contains(&"delivery p99 at 5400/s: 48.00 ms, rounds 36.00 to 600.00".to_owned()), "{titles:?}");
+    }
+
+    #[test]
+    fn a_point_over_the_knee_says_so() {
+        let mut behind = round(3_000);
+        behind.knee.points[3].1.load.unfinished = 5;
+        let titles = titles(&draw(&[&behind, &round(3_000)]).unwrap());
+        let noted: Vec<&String> = titles.iter().filter(|title| title.contains("over the knee: 1 of 2")).collect();
+        assert!(noted.len() == 4 && noted.iter().all(|title| title.contains("at 5400/s")), "{titles:?}");
     }
 
     #[test]

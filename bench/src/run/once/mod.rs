@@ -1,4 +1,4 @@
-//! What is measured once for a target, after its rounds: logins, idle connections, a group, all connections cut at once, and the
+//! What is measured once for a target, after its rounds: logins, idle connections, groups, all connections cut at once, and the
 //! floors that they are compared with.
 
 mod found;
