@@ -78,12 +78,11 @@ fn figure(result: &RunResult, id: &str, name: &str) -> String {
     format!("<figure id=\"{}\">\n<figcaption>{}</figcaption>\n{legend}{body}</figure>\n", escaped(&id), escaped(name))
 }
 
+/// Which rounds count, and whose floors are drawn.
+type Beside = (fn(&RunResult, &Round) -> bool, fn(&Round) -> &[FloorTimes; 2]);
+
 /// A spread, with the sums of the floors of the rounds that count.
-fn spreads(
-    result: &RunResult,
-    spreads: &Spreads,
-    (counts, floors): (fn(&RunResult, &Round) -> bool, fn(&Round) -> &[FloorTimes; 2]),
-) -> (Option<String>, Legend, String) {
+fn spreads(result: &RunResult, spreads: &Spreads, (counts, floors): Beside) -> (Option<String>, Legend, String) {
     let (rounds, note) = counted(result, |round| counts(result, round));
     let sum_ms = |of: &[Floor]| {
         let times = rounds.iter().flat_map(|round| floors(round));

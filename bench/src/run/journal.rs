@@ -131,7 +131,10 @@ mod tests {
 
     fn fresh() -> Vec<RunResult> {
         ["standalone", "processes"]
-            .map(|target| RunResult { target: target.to_owned(), finished: false, ..result(Vec::new()) })
+            .map(|target| {
+                let (target, paced) = (target.to_owned(), Spreads::default());
+                RunResult { target, paced, finished: false, ..result(Vec::new()) }
+            })
             .to_vec()
     }
 
@@ -188,7 +191,8 @@ mod tests {
         assert!(told(&fresh()).contains("no run was cut"));
         let mut journal = Journal::begin(folder.path(), fresh()).unwrap();
         journal.add(0, round(3_000), [&Spreads::default(), &Spreads::default()]).unwrap();
-        let changes: [(fn(&mut RunResult), &str); 5] = [
+        type Change = fn(&mut RunResult);
+        let changes: [(Change, &str); 5] = [
             (|other| other.version.push('1'), "version 0.1.0,"),
             (|other| other.build.push('1'), "another build"),
             (|other| other.machine.cores += 1, "another machine"),
