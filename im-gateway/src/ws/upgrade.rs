@@ -17,7 +17,7 @@ const JSON: &str = "gochat.v1.json";
 const PROTO: &str = "gochat.v1.proto";
 
 /// Buffers of a connection: what an idle one costs.
-const READ_BUFFER_BYTES: usize = 2_048;
+const READ_BUFFER_BYTES: usize = 1_024;
 const WRITE_BUFFER_BYTES: usize = 4_096;
 
 /// When to come again if there is no room.

@@ -18,7 +18,7 @@ use super::frame::{ready_frame, write_whole};
 use crate::output::say;
 
 /// Of each connection, as the gateway has them.
-const READ_BUFFER_BYTES: usize = 2_048;
+const READ_BUFFER_BYTES: usize = 1_024;
 const WRITE_BUFFER_BYTES: usize = 4_096;
 
 /// What it does with connections.
