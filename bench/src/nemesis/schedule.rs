@@ -91,6 +91,7 @@ fn away_ms(kind: Kind) -> Range<u64> {
         Kind::Pause(Service::Logic | Service::Task) => 4_500..7_000,
         Kind::Pause(Service::Gateway) => 2_500..6_000,
         Kind::PauseServer(Server::Etcd) => 4_000..6_000,
+        Kind::PauseServer(Server::Kafka) => 5_000..6_000,
         Kind::Pause(Service::Standalone | Service::Repo) | Kind::PauseServer(_) => 500..5_000,
         Kind::KillServer(_) | Kind::RestartServer(_) | Kind::OldSnapshot => 100..3_000,
         Kind::Cut(_) => 500..7_000,

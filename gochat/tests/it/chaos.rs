@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::process::binary;
 
 /// Users talk for so long while the scenario hurts them. A run that shows nothing fails, too; what it leaves is kept.
-async fn survives(name: &str, subject: Subject, seed: u64, load_s: u64) {
+async fn survives(name: &str, subject: Subject, seed: u64, (load_s, users, rate): (u64, usize, u32)) {
     let folder = tempfile::tempdir().unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let means = Means {
@@ -23,8 +23,8 @@ async fn survives(name: &str, subject: Subject, seed: u64, load_s: u64) {
         subject,
         seed,
         load: Duration::from_secs(load_s),
-        users: 12,
-        rate: 60,
+        users,
+        rate,
         history: folder.path().join("history.gz"),
     };
     let outcome = Box::pin(run(&order, &means, &CancellationToken::new())).await;
@@ -40,20 +40,25 @@ async fn survives(name: &str, subject: Subject, seed: u64, load_s: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p1_p2_p3_standalone_under_kill_9_loses_doubles_and_reorders_nothing() {
-    survives("kill-standalone", Subject::Standalone, 7, 25).await;
+    survives("kill-standalone", Subject::Standalone, 7, (25, 12, 60)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p1_p2_p3_processes_under_kill_9_lose_double_and_reorder_nothing() {
-    survives("kill-each", Subject::Processes, 11, 30).await;
+    survives("kill-each", Subject::Processes, 11, (30, 12, 60)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p1_p2_p3_p7_processes_and_their_infrastructure_under_faults_lose_double_and_reorder_nothing() {
-    survives("everything", Subject::Processes, 13, 60).await;
+    survives("each-twice", Subject::Processes, 13, (95, 50, 150)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p1_p2_p3_p7_processes_survive_whatever_can_be_done_to_them() {
+    survives("everything", Subject::Processes, 13, (60, 12, 60)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p1_p4_a_commit_whose_answer_is_lost_is_done_once() {
-    survives("commit-unanswered", Subject::Processes, 17, 25).await;
+    survives("commit-unanswered", Subject::Processes, 17, (25, 12, 60)).await;
 }
