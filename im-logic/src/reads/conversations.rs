@@ -11,7 +11,7 @@ use proto::{
 };
 
 use super::{Reads, users::to_user};
-use crate::domain::digest::my_rev;
+use crate::domain::view;
 
 /// Conversations or members of one answer.
 const ITEMS_MAX: u32 = 200;
@@ -56,7 +56,7 @@ impl Reads {
         }
         let described = memberships.into_iter().filter_map(|membership| {
             let peer = peer(&membership.conversation_id).and_then(|user| peers.get(&user).cloned());
-            Some(describe(heads.remove(&membership.conversation_id)?, &membership, peer))
+            Some(view::conversation(heads.remove(&membership.conversation_id)?, &membership, peer))
         });
         Ok(described.collect())
     }
@@ -92,30 +92,5 @@ fn limit(limit: u32) -> Result<u32, Error> {
         Ok(limit)
     } else {
         Err(Error::invalid("limit", format_args!("1 to {ITEMS_MAX}")))
-    }
-}
-
-/// What a member sees; who left sees the conversation as it was then.
-fn describe(head: Head, membership: &Membership, peer: Option<User>) -> Conversation {
-    let member = membership.member.unwrap_or_default();
-    let left = member.left_seq != 0;
-    let visible = |seq: i64| member.visible_from <= seq && (!left || seq < member.left_seq);
-    Conversation {
-        kind: head.kind,
-        title: head.title,
-        last_seq: if left { head.last_seq.min(member.left_seq - 1) } else { head.last_seq },
-        last_msg_no: if left { 0 } else { head.last_msg_no },
-        first_seq: head.first_seq,
-        member_count: if left { 0 } else { head.member_count },
-        role: member.role,
-        visible_from: member.visible_from,
-        left_seq: member.left_seq,
-        read_seq: member.read_seq,
-        unread: if left { 0 } else { (head.last_msg_no - membership.read_msg_no).max(0) },
-        peer_read_seq: membership.peer_read_seq,
-        peer,
-        last_entry: head.last_entry.filter(|entry| visible(entry.seq)),
-        my_rev: my_rev(member.read_seq, membership.peer_read_seq, member.visible_from),
-        conversation_id: head.conversation_id,
     }
 }

@@ -7,6 +7,7 @@ use proto::{
 };
 
 use super::Reads;
+use crate::domain::view;
 
 /// Entries of one answer.
 const ENTRIES_MAX: u32 = 200;
@@ -17,9 +18,7 @@ impl Reads {
             return Err(Error::invalid("limit", format_args!("1 to {ENTRIES_MAX}")));
         }
         let member = self.membership(query.user_id, &query.conversation_id).await?.member.unwrap_or_default();
-        let visible_to = if member.left_seq == 0 { i64::MAX } else { member.left_seq - 1 };
-        let from_seq = query.from_seq.max(member.visible_from).max(1);
-        let to_seq = if query.to_seq <= 0 { visible_to } else { query.to_seq.min(visible_to) };
+        let (from_seq, to_seq) = view::range(&member, query.from_seq, query.to_seq);
         let entries = if from_seq > to_seq {
             Vec::new()
         } else {
@@ -31,7 +30,7 @@ impl Reads {
         Ok(RangeResponse {
             entries,
             visible_from: member.visible_from,
-            visible_to: if member.left_seq == 0 { 0 } else { visible_to },
+            visible_to: if member.left_seq == 0 { 0 } else { view::visible_to(&member) },
         })
     }
 }

@@ -9,7 +9,7 @@ use proto::{
 };
 
 use super::Reads;
-use crate::domain::digest::mix64;
+use crate::domain::{digest::mix64, view};
 
 /// Conversations looked at for one answer.
 const CONVERSATIONS_MAX: u32 = 100;
@@ -52,15 +52,7 @@ impl Reads {
         let mut items = Vec::new();
         for conversation in self.describe(user_id, page.memberships).await? {
             let has = known.remove(&*conversation.conversation_id);
-            if conversation.left_seq != 0 {
-                // Told once to a device that still has it: with the removal itself, and as what it is now.
-                if has.is_some_and(|has| has.seq < conversation.last_seq) {
-                    items.push(self.item(conversation, has, query.entries).await?);
-                }
-                continue;
-            }
-            let same = has.is_some_and(|has| has.seq == conversation.last_seq && has.my_rev == conversation.my_rev);
-            if !same {
+            if view::is_owed(&conversation, has) {
                 items.push(self.item(conversation, has, query.entries).await?);
             }
         }
@@ -68,10 +60,9 @@ impl Reads {
     }
 
     async fn item(&self, conversation: Conversation, has: Option<&Known>, entries: u32) -> Result<SyncItem, Error> {
-        let from_seq = has.map_or(0, |has| has.seq).saturating_add(1).max(conversation.visible_from).max(1);
-        if from_seq > conversation.last_seq {
+        let Some(from_seq) = view::first_lacked(&conversation, has) else {
             return Ok(SyncItem { conversation: Some(conversation), ..SyncItem::default() });
-        }
+        };
         let range = repo::RangeRequest {
             conversation_id: conversation.conversation_id.clone(),
             from_seq,

@@ -13,11 +13,8 @@ use im_infra::{
     telemetry::trace_context,
 };
 use proto::{
-    Error, ErrorCode, common, mq,
-    repo::{
-        self, AppendGroup, AppendOutcome, AppendRequest, Decision, GroupOutcome, append_outcome::Outcome,
-        decision::Verdict,
-    },
+    Error, ErrorCode, mq,
+    repo::{self, AppendGroup, AppendRequest, GroupOutcome},
 };
 
 use tokio_util::sync::CancellationToken;
@@ -28,12 +25,12 @@ use super::{
     batch::{Arrival, Batch, decode},
     cursors,
     decided::Decided,
-    follow_up, outbox,
+    outbox,
     states::States,
 };
 use crate::{
     config::RememberOptions,
-    domain::{Audience, Limits, State, decide},
+    domain::{Audience, Limits, Settled, State, decide, fold, follow_up, moved, settle, stored},
     metrics::Metrics,
     repo::Repo,
 };
@@ -132,12 +129,15 @@ impl Upstream {
             let state = now.get(&id).map_or(folded, State::of);
             let mut audience = now.get(&id).or_else(|| states.get(&id)).map(Audience::of).unwrap_or_default();
             for ((arrival, decision), outcome) in arrivals.into_iter().zip(&group.decisions).zip(outcomes.outcomes) {
-                match settle(arrival, decision, outcome, &mut audience) {
-                    Settled::Done(mut decided) => {
-                        let entry = decided.push.as_ref().map(|(entry, _)| entry);
-                        decided.follow_up =
-                            entry.and_then(|entry| follow_up::of(entry, &state, &self.limits, self.clock.now_ms()));
-                        done.push(*decided);
+                match settle(decision, outcome, &mut audience) {
+                    Settled::Stored(entry, reach) => {
+                        let result = mq::outcome::Result::Stored(stored(&entry));
+                        let follow_up = follow_up::of(&entry, &state, &self.limits, self.clock.now_ms());
+                        done.push(Decided { arrival, result, push: Some((entry, reach)), follow_up });
+                    }
+                    Settled::Refused(error) => {
+                        let result = mq::outcome::Result::Error(error);
+                        done.push(Decided { arrival, result, push: None, follow_up: None });
                     }
                     Settled::Again => again.push(arrival),
                     Settled::Failed(error) => poison.push((arrival.index, error)),
@@ -156,21 +156,18 @@ impl Upstream {
     ) -> Result<HashMap<String, repo::State>, Failure> {
         let mut met_again = HashMap::new();
         for (group, outcomes) in groups.iter().zip(outcomes) {
-            let outcomes = &outcomes.outcomes;
-            let repeated = outcomes.iter().any(|outcome| outcome.repeated_command);
-            let open =
-                outcomes.iter().any(|one| !matches!(one.outcome, Some(Outcome::Entry(_) | Outcome::Rejected(_))));
-            if repeated || open || group.decisions.iter().any(changes_state) {
+            let moved = moved(group, &outcomes.outcomes);
+            if moved.forget {
                 self.states.forget(&group.conversation_id).await;
             }
-            if repeated {
+            if moved.read_again {
                 met_again.insert(group.conversation_id.clone(), HashSet::new());
             }
         }
         self.states.read(met_again).await.map_err(Failure::of)
     }
 
-    /// Decides one conversation's commands in order, each upon the effect of those before it; answers the last state, too.
+    /// Decides one conversation's commands in order; each gets a message id, in case it is accepted.
     fn fold(
         &self,
         id: &str,
@@ -178,66 +175,11 @@ impl Upstream {
         arrivals: &[&Arrival],
         users: &HashSet<UserId>,
     ) -> Result<(AppendGroup, State), Failure> {
-        let mut state = state.map(State::of).unwrap_or_default();
-        let state_version = state.version;
-        let mut seen = HashSet::new();
-        let mut decisions = Vec::with_capacity(arrivals.len());
-        for arrival in arrivals {
-            let command = &arrival.command;
+        fold(id, state, arrivals.iter().map(|arrival| &arrival.command), |at, state| {
             let message_id = self.mint.next().map_err(|_| Failure::of(ErrorCode::Unavailable.into()))?;
-            let verdict = arrival.span.in_scope(|| decide(command, &state, users, &self.limits, message_id));
-            // A repetition inside the batch gets the first one's outcome, and has no effect on what follows.
-            let is_first = seen.insert((command.sender, &command.id));
-            if let (true, Verdict::Accepted(accepted)) = (is_first, &verdict) {
-                state.apply(&accepted.changes);
-            }
-            decisions.push(Decision {
-                sender_id: command.sender,
-                command_id: command.id.to_string(),
-                payload_hash: command.payload_hash.clone(),
-                verdict: Some(verdict),
-            });
-        }
-        Ok((AppendGroup { conversation_id: id.to_owned(), state_version, decisions, row: None }, state))
-    }
-}
-
-fn changes_state(decision: &Decision) -> bool {
-    matches!(&decision.verdict, Some(Verdict::Accepted(accepted)) if !accepted.changes.is_empty())
-}
-
-enum Settled<'a> {
-    Done(Box<Decided<'a>>),
-    Again,
-    Failed(Error),
-}
-
-fn settle<'a>(
-    arrival: &'a Arrival,
-    decision: &Decision,
-    outcome: AppendOutcome,
-    audience: &mut Audience,
-) -> Settled<'a> {
-    let done = |result, push| Settled::Done(Box::new(Decided { arrival, result, push, follow_up: None }));
-    let refused = |error: common::Error| done(mq::outcome::Result::Error(error), None);
-    match outcome.outcome {
-        Some(Outcome::Entry(entry)) => {
-            if let Some(Verdict::Accepted(accepted)) = &decision.verdict {
-                audience.apply(entry.seq, &accepted.changes);
-            }
-            let reach = audience.reach(entry.seq);
-            let stored = mq::Stored {
-                seq: entry.seq,
-                message_id: entry.message_id,
-                created_at_ms: entry.created_at_ms,
-                msg_no: entry.msg_no,
-            };
-            done(mq::outcome::Result::Stored(stored), Some((entry, reach)))
-        }
-        Some(Outcome::Rejected(error)) => refused(error),
-        Some(Outcome::Conflict(_)) => refused(Error::new(ErrorCode::Conflict).into()),
-        Some(Outcome::Failed(error)) => Settled::Failed(error.into()),
-        Some(Outcome::DecideAgain(_)) | None => Settled::Again,
+            let arrival = arrivals[at];
+            Ok(arrival.span.in_scope(|| decide(&arrival.command, state, users, &self.limits, message_id)))
+        })
     }
 }
 

@@ -3,7 +3,6 @@
 mod batch;
 mod cursors;
 mod decided;
-mod follow_up;
 mod handler;
 mod outbox;
 mod states;

@@ -8,7 +8,7 @@ use proto::{
     mq::{self, upstream::Command},
 };
 
-use crate::domain::{Limits, State};
+use super::{Limits, State};
 
 /// Instead of a hash of a client's payload: there is one spelling only.
 const PAYLOAD_HASH: &[u8] = b"large";
@@ -38,7 +38,7 @@ mod tests {
     use proto::message::{EntryBody, Joined, Left};
 
     use super::*;
-    use crate::domain::Command as Parsed;
+    use crate::domain::{Command as Parsed, Kind as Parts};
 
     #[test]
     fn r14_the_entry_that_makes_a_group_large_is_followed_by_the_flip_however_often_it_is_met() {
@@ -56,7 +56,7 @@ mod tests {
         let first = of(&joined, &grown, &limits, 1).unwrap();
         assert_eq!(first, of(&joined, &grown, &limits, 1).unwrap());
         assert!(first.command_id.parse::<CommandId>().unwrap().is_servers_own(), "the longest id there can be");
-        assert!(matches!(Parsed::parse(&first).unwrap().kind, crate::domain::Kind::ChangeFanOut(_)));
+        assert!(matches!(Parsed::parse(&first).unwrap().kind, Parts::ChangeFanOut(_)));
         assert_eq!(of(&joined, &small, &limits, 1), None);
         assert_eq!(of(&joined, &state(FanOutMode::Large, 3), &limits, 1), None);
         assert_eq!(of(&entry(Kind::Left(Left { user_id: 3 })), &grown, &limits, 1), None);
