@@ -20,3 +20,13 @@ mod ws;
 pub use app::{Gateway, GatewayParts};
 pub use config::GatewayOptions;
 pub use http::{ROUTES, Route};
+
+/// State machines without I/O, clock or sockets: what the simulation runs. No API of this crate.
+#[doc(hidden)]
+pub mod machines {
+    pub use crate::{
+        connections::Held,
+        index::{Admitted as Broadcasting, Index, Next},
+        upstream::{Admitted, Key, Waits, Window},
+    };
+}

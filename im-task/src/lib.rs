@@ -12,3 +12,9 @@ mod repo;
 
 pub use app::{Task, TaskParts};
 pub use config::TaskOptions;
+
+/// What fans entries out, without I/O: what the simulation runs. No API of this crate.
+#[doc(hidden)]
+pub mod machines {
+    pub use crate::fan_out::{becomes_large, broadcast, index, missed};
+}

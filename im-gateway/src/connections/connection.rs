@@ -1,7 +1,6 @@
 //! One live connection.
 
 use std::{
-    collections::HashMap,
     future::Future,
     sync::{
         Mutex, PoisonError,
@@ -11,7 +10,7 @@ use std::{
 
 use proto::{Error, ErrorCode, client::server_frame};
 
-use super::{Format, Frame, Outgoing};
+use super::{Format, Frame, Held, Outgoing};
 use crate::tokens::Caller;
 
 /// Who is at the other end.
@@ -31,14 +30,9 @@ pub(crate) struct Connection {
     turn: tokio::sync::Mutex<()>,
     /// When its token ends; moved by `auth`.
     expires_at_ms: AtomicI64,
-    /// Conversations in which a command was refused for now, with that command: later ones wait for it. Nearly always
-    /// empty, and then not allocated.
-    #[allow(clippy::box_collection)] // 8 bytes instead of 48 in every idle connection
-    held: Mutex<Option<Box<HashMap<String, String>>>>,
+    held: Mutex<Held>,
 }
 
-/// Conversations that may be held at once; more than a client can have in flight.
-const HELD_MAX: usize = 1_024;
 
 impl Connection {
     pub(crate) fn new(identity: Identity, outgoing: Outgoing) -> Self {
@@ -89,32 +83,16 @@ impl Connection {
 
     /// Whether a command may go ahead: not behind another one that was refused for now.
     pub(crate) fn check_order(&self, conversation_id: &str, command_id: &str) -> Result<(), Error> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(waiting) = held.as_mut() else { return Ok(()) };
-        match waiting.get(conversation_id) {
-            Some(refused) if refused != command_id => {
-                Err(Error::new(ErrorCode::RetryInOrder).with("command_id", refused).retry_after_ms(100))
-            }
-            _ => {
-                waiting.remove(conversation_id);
-                if waiting.is_empty() {
-                    *held = None;
-                }
-                Ok(())
-            }
-        }
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).check(conversation_id, command_id)
     }
 
     /// A command was refused for now: later ones of the conversation wait for it.
     pub(crate) fn hold(&self, conversation_id: &str, command_id: &str) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = held.get_or_insert_default();
-        if waiting.len() >= HELD_MAX {
+        if !held.hold(conversation_id, command_id) {
             // A client that ignores every refusal: it has to start over.
             self.outgoing.close(ErrorCode::OutOfStep);
-            return;
         }
-        waiting.entry(conversation_id.to_owned()).or_insert_with(|| command_id.to_owned());
     }
 
     /// The client gives the refused command up.

@@ -2,12 +2,14 @@
 
 mod connection;
 mod frame;
+mod held;
 mod outgoing;
 mod sockets;
 mod table;
 
 pub(crate) use connection::{Connection, Identity};
 pub(crate) use frame::{Format, Frame, Wire};
+pub use held::Held;
 pub(crate) use outgoing::{Outgoing, Pulled};
 pub(crate) use sockets::Sockets;
 pub(crate) use table::Connections;

@@ -7,4 +7,4 @@ mod load;
 mod table;
 
 pub(crate) use load::load;
-pub(crate) use table::{Admitted, Index};
+pub use table::{Admitted, Index, Next};

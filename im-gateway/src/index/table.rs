@@ -21,7 +21,7 @@ use super::{
 };
 
 /// The index.
-pub(crate) struct Index {
+pub struct Index {
     conversations: DashMap<Arc<str>, Conversation>,
     users: DashMap<UserId, Held>,
     /// Conversations without a member here that are remembered; broadcasts that may wait for a load.
@@ -39,7 +39,7 @@ struct Held {
 
 /// What is to be done after members were loaded.
 #[derive(Debug)]
-pub(super) enum Next {
+pub enum Next {
     /// Something was missed since the load began: what waits may not go to whom is known now.
     LoadAgain,
     /// These waited.
@@ -49,7 +49,7 @@ pub(super) enum Next {
 }
 
 /// What is to be done with a broadcast.
-pub(crate) enum Admitted {
+pub enum Admitted {
     /// Fan it out now.
     Now(Broadcast),
     /// It waits; somebody has to [`super::load`] the conversation.
@@ -61,17 +61,18 @@ pub(crate) enum Admitted {
 }
 
 impl Index {
-    pub(crate) fn new(conversations_max: usize, waiting_max: usize) -> Self {
+    /// Of at most so many conversations without a member here, and so many broadcasts that wait for a load.
+    pub fn new(conversations_max: usize, waiting_max: usize) -> Self {
         Self { conversations: DashMap::new(), users: DashMap::new(), conversations_max, waiting_max }
     }
 
     /// A connection of this user begins: from now on changes of the user's places are taken up.
-    pub(crate) fn enter(&self, user: UserId) {
+    pub fn enter(&self, user: UserId) {
         self.users.entry(user).or_default().connections += 1;
     }
 
     /// A connection of this user ended; with the last one the user's places are forgotten.
-    pub(crate) fn leave(&self, user: UserId) {
+    pub fn leave(&self, user: UserId) {
         if let Some(mut held) = self.users.get_mut(&user) {
             held.connections = held.connections.saturating_sub(1);
         }
@@ -90,7 +91,7 @@ impl Index {
     }
 
     /// A place of a user, as the store or im-task told it; of users who are not connected here none is kept.
-    pub(crate) fn merge(&self, conversation_id: &str, user: UserId, place: Interval) {
+    pub fn merge(&self, conversation_id: &str, user: UserId, place: Interval) {
         self.place(conversation_id, user, |conversation| conversation.merge(user, place));
     }
 
@@ -105,12 +106,12 @@ impl Index {
     }
 
     /// Everybody who is connected here.
-    pub(crate) fn users(&self) -> Vec<UserId> {
+    pub fn users(&self) -> Vec<UserId> {
         self.users.iter().map(|held| *held.key()).collect()
     }
 
     /// Takes a broadcast: it goes on at once if all members here are known, else it waits until they are.
-    pub(crate) fn admit(&self, broadcast: Broadcast) -> Admitted {
+    pub fn admit(&self, broadcast: Broadcast) -> Admitted {
         self.make_room(&broadcast.conversation_id);
         let mut conversation = self.conversations.entry(broadcast.conversation_id.as_str().into()).or_default();
         match &mut conversation.known {
@@ -133,7 +134,7 @@ impl Index {
     }
 
     /// What is next for who loads the members.
-    pub(super) fn next_waiting(&self, conversation_id: &str) -> Next {
+    pub fn next_waiting(&self, conversation_id: &str) -> Next {
         let Some(mut conversation) = self.conversations.get_mut(conversation_id) else { return Next::Done };
         let Known::Loading(loading) = &mut conversation.known else { return Next::Done };
         if !loading.is_whole {
@@ -148,7 +149,7 @@ impl Index {
     }
 
     /// The members that came with the entry that made it large.
-    pub(crate) fn take_up(&self, conversation_id: &str, index: &MemberIndex) {
+    pub fn take_up(&self, conversation_id: &str, index: &MemberIndex) {
         for member in &index.members {
             let place = Interval { visible_from: member.visible_from, left_seq: member.left_seq };
             self.merge(conversation_id, member.user_id, place);
@@ -164,7 +165,7 @@ impl Index {
     }
 
     /// Takes up what an entry changes, then calls `each` for every user here who may see it.
-    pub(crate) fn fan_out(&self, entry: &Entry, mut each: impl FnMut(UserId)) {
+    pub fn fan_out(&self, entry: &Entry, mut each: impl FnMut(UserId)) {
         for (user, change) in changes::of(entry) {
             self.place(&entry.conversation_id, user, |conversation| conversation.change(user, change, entry.seq));
         }
@@ -174,12 +175,12 @@ impl Index {
     }
 
     /// Something was missed: of no conversation all members are known for certain.
-    pub(crate) fn doubt(&self) {
+    pub fn doubt(&self) {
         self.conversations.iter_mut().for_each(|mut conversation| conversation.doubt());
     }
 
     /// Something of one conversation was missed; answers the members known here.
-    pub(crate) fn doubt_one(&self, conversation_id: &str) -> Vec<UserId> {
+    pub fn doubt_one(&self, conversation_id: &str) -> Vec<UserId> {
         let Some(mut conversation) = self.conversations.get_mut(conversation_id) else { return Vec::new() };
         conversation.doubt();
         conversation.members.keys().copied().collect()

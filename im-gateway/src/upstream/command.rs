@@ -1,6 +1,6 @@
 //! A user's command: checked in form, rate-limited, admitted, stamped, sent on its way.
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::{num::NonZeroU32, sync::Arc, time::Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use im_infra::{
 use prost::Message as _;
 use proto::{Error, ErrorCode, mq};
 
-use super::{Key, Producer, Waiter, Window, window::Admitted};
+use super::{Admitted, Key, Producer, Waiter, Window};
 use crate::{config::GatewayOptions, metrics::Metrics, tokens::Caller};
 
 /// What a command wants.
@@ -27,7 +27,7 @@ pub(crate) struct Action {
 
 /// Takes commands in.
 pub(crate) struct Intake {
-    pub(crate) window: Window,
+    pub(crate) window: Window<Waiter>,
     producer: Producer,
     origin: mq::Origin,
     clock: Clock,
@@ -83,7 +83,7 @@ impl Intake {
                 .with("bytes_max", Topic::Upstream.record_bytes_max()));
         }
         let place = self.producer.reserve()?;
-        match self.window.admit(key, record.payload_hash, bytes, waiter)? {
+        match self.window.admit(key, (record.payload_hash, bytes), waiter, Instant::now())? {
             Admitted::Attached => Ok(()),
             Admitted::New => {
                 place.send(new);

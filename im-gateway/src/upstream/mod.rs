@@ -8,4 +8,5 @@ mod window;
 pub(crate) use command::{Action, Intake};
 pub(crate) use cursors::Cursors;
 pub(crate) use producer::Producer;
-pub(crate) use window::{Key, Waiter, Window};
+pub(crate) use window::Waiter;
+pub use window::{Admitted, Key, Waits, Window};

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use im_infra::ids::UserId;
+use im_infra::{ids::UserId, telemetry::Telemetry};
 use proto::{Error, ErrorCode, mq};
 use tokio::sync::oneshot;
 
@@ -20,10 +20,19 @@ const WAITERS_MAX: usize = 16;
 
 /// A command's identity.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Key {
-    pub(crate) user_id: UserId,
-    pub(crate) conversation_id: String,
-    pub(crate) command_id: String,
+pub struct Key {
+    /// Who.
+    pub user_id: UserId,
+    /// To what.
+    pub conversation_id: String,
+    /// Unique per user and conversation.
+    pub command_id: String,
+}
+
+/// Who waits for an outcome.
+pub trait Waits {
+    /// Whether nobody is there any more: another one may have the place.
+    fn has_gone(&self) -> bool;
 }
 
 /// Who wants to know.
@@ -34,48 +43,68 @@ pub(crate) enum Waiter {
     Request(oneshot::Sender<mq::outcome::Result>),
 }
 
+impl Waits for Waiter {
+    fn has_gone(&self) -> bool {
+        matches!(self, Self::Request(request) if request.is_closed())
+    }
+}
+
 /// The table of commands in flight.
-pub(crate) struct Window {
-    state: Mutex<State>,
+pub struct Window<W> {
+    state: Mutex<State<W>>,
     options: WindowOptions,
     metrics: Arc<Metrics>,
 }
 
-#[derive(Default)]
-struct State {
-    commands: HashMap<Key, InFlight>,
+struct State<W> {
+    commands: HashMap<Key, InFlight<W>>,
     /// In the order of admission; what has been answered is skipped.
     ages: VecDeque<(Instant, Key)>,
     bytes: usize,
 }
 
-struct InFlight {
+struct InFlight<W> {
     admitted: Instant,
     payload_hash: Bytes,
     bytes: usize,
-    waiters: Vec<Waiter>,
+    waiters: Vec<W>,
 }
 
 /// What to do with an admitted command.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Admitted {
+pub enum Admitted {
     /// Produce it.
     New,
     /// It is in flight: the waiter was added to it.
     Attached,
 }
 
-impl Window {
+impl<W: Waits> Window<W> {
     pub(crate) fn new(options: WindowOptions, metrics: Arc<Metrics>) -> Self {
-        Self { state: Mutex::default(), options, metrics }
+        let state = State { commands: HashMap::new(), ages: VecDeque::new(), bytes: 0 };
+        Self { state: Mutex::new(state), options, metrics }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    /// A window of its own, for who has no gateway around it.
+    pub fn alone(options: WindowOptions, telemetry: &Telemetry) -> Self {
+        Self::new(options, Arc::new(Metrics::new(telemetry)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<W>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Admits a command of so many bytes, or refuses it for now.
-    pub(crate) fn admit(&self, key: Key, payload_hash: Bytes, bytes: usize, waiter: Waiter) -> Result<Admitted, Error> {
+    /// Admits a command of this hash and so many bytes, or refuses it for now.
+    ///
+    /// # Errors
+    /// `overloaded` if there is no room; `conflict` if the same id is in flight with another payload.
+    pub fn admit(
+        &self,
+        key: Key,
+        (payload_hash, bytes): (Bytes, usize),
+        waiter: W,
+        now: Instant,
+    ) -> Result<Admitted, Error> {
         let mut state = self.lock();
         let overloaded = || Error::new(ErrorCode::Overloaded).retry_after_ms(RETRY_AFTER_MS);
         if let Some(same) = state.commands.get_mut(&key) {
@@ -83,14 +112,13 @@ impl Window {
                 return Err(ErrorCode::Conflict.into());
             }
             // Requests whose client has gone make room.
-            same.waiters.retain(|waiter| !matches!(waiter, Waiter::Request(request) if request.is_closed()));
+            same.waiters.retain(|waiter| !waiter.has_gone());
             if same.waiters.len() >= WAITERS_MAX {
                 return Err(overloaded());
             }
             same.waiters.push(waiter);
             return Ok(Admitted::Attached);
         }
-        let now = Instant::now();
         let oldest = state.ages.front().map_or(Duration::ZERO, |(admitted, _)| now - *admitted);
         let full = state.commands.len() >= self.options.commands_max
             || state.bytes + bytes > self.options.bytes_max
@@ -107,7 +135,7 @@ impl Window {
     }
 
     /// The outcome came: who waits for it.
-    pub(crate) fn settle(&self, key: &Key) -> Vec<Waiter> {
+    pub fn settle(&self, key: &Key) -> Vec<W> {
         let mut state = self.lock();
         let settled = state.remove(key);
         drop(state);
@@ -118,7 +146,7 @@ impl Window {
     }
 
     /// Gives up what waited too long: the outcome is unknown.
-    pub(crate) fn expire(&self, now: Instant) -> Vec<(Key, Vec<Waiter>)> {
+    pub fn expire(&self, now: Instant) -> Vec<(Key, Vec<W>)> {
         let age_max = Duration::from_millis(self.options.age_max_ms);
         let mut state = self.lock();
         let mut expired = Vec::new();
@@ -136,8 +164,8 @@ impl Window {
     }
 }
 
-impl State {
-    fn remove(&mut self, key: &Key) -> Option<InFlight> {
+impl<W> State<W> {
+    fn remove(&mut self, key: &Key) -> Option<InFlight<W>> {
         let command = self.commands.remove(key)?;
         self.bytes -= command.bytes;
         while let Some((admitted, oldest)) = self.ages.front()
@@ -151,23 +179,20 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use im_infra::telemetry::Telemetry;
-
     use super::*;
 
-    fn window(commands_max: usize, bytes_max: usize) -> Window {
-        let metrics = Arc::new(Metrics::new(&Telemetry::for_tests()));
-        Window::new(WindowOptions { commands_max, bytes_max, age_max_ms: 1_000 }, metrics)
+    fn window(commands_max: usize, bytes_max: usize) -> Window<Waiter> {
+        Window::alone(WindowOptions { commands_max, bytes_max, age_max_ms: 1_000 }, &Telemetry::for_tests())
     }
 
     fn key(command_id: &str) -> Key {
         Key { user_id: 1, conversation_id: "d:1:2".into(), command_id: command_id.into() }
     }
 
-    fn admit(window: &Window, command_id: &str, bytes: usize) -> Result<Admitted, ErrorCode> {
+    fn admit(window: &Window<Waiter>, command_id: &str, bytes: usize) -> Result<Admitted, ErrorCode> {
         let (sender, _) = oneshot::channel();
-        let hash = Bytes::from_static(b"h");
-        window.admit(key(command_id), hash, bytes, Waiter::Request(sender)).map_err(|error| error.code())
+        let command = (Bytes::from_static(b"h"), bytes);
+        window.admit(key(command_id), command, Waiter::Request(sender), Instant::now()).map_err(|error| error.code())
     }
 
     #[test]
@@ -177,15 +202,16 @@ mod tests {
         let mut admit = |hash: &'static str| {
             let (sender, receiver) = oneshot::channel();
             requests.push(receiver);
-            let hash = Bytes::from_static(hash.as_bytes());
-            window.admit(key("a"), hash, 1, Waiter::Request(sender)).map_err(|error| error.code())
+            let command = (Bytes::from_static(hash.as_bytes()), 1);
+            window.admit(key("a"), command, Waiter::Request(sender), Instant::now()).map_err(|error| error.code())
         };
         assert_eq!(admit("h"), Ok(Admitted::New));
         assert_eq!(admit("h"), Ok(Admitted::Attached));
         assert_eq!(admit("other"), Err(ErrorCode::Conflict));
         // A request whose client has gone makes room for the next.
         drop(requests.remove(1));
-        let admit = |_| window.admit(key("a"), Bytes::from_static(b"h"), 1, Waiter::Request(oneshot::channel().0));
+        let again = || (Bytes::from_static(b"h"), 1);
+        let admit = |_| window.admit(key("a"), again(), Waiter::Request(oneshot::channel().0), Instant::now());
         assert!((0..2 * WAITERS_MAX).all(|number| admit(number).is_ok()));
         assert!(!window.settle(&key("a")).is_empty());
         assert!(window.settle(&key("a")).is_empty());

@@ -103,7 +103,8 @@ fn is_of(part: &mq::FanOutEntry, conversation_id: &str) -> bool {
     part.entry.as_ref().is_some_and(|entry| entry.conversation_id == conversation_id)
 }
 
-fn becomes_large(entry: &Entry) -> bool {
+/// Whether it is the entry from which on a conversation is large.
+pub fn becomes_large(entry: &Entry) -> bool {
     let kind = entry.body.as_ref().and_then(|body| body.kind.as_ref());
     matches!(kind, Some(Kind::FanOutChanged(change)) if change.mode() == FanOutMode::Large)
 }

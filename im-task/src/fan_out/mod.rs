@@ -6,3 +6,5 @@ mod job;
 mod pack;
 
 pub(crate) use job::FanOut;
+pub use job::becomes_large;
+pub use pack::{broadcast, index, missed};

@@ -8,7 +8,7 @@ use proto::{
 };
 
 /// Adds an entry for whoever a gateway holds of the conversation, to the broadcast before it where that is of the same.
-pub(super) fn broadcast(letters: &mut Letters, gateway: &Gateway, entry: &Entry, trace_parent: &str) {
+pub fn broadcast(letters: &mut Letters, gateway: &Gateway, entry: &Entry, trace_parent: &str) {
     let letter = letters.to(gateway, entry.encoded_len());
     if let Some(last) = letter.broadcasts.last_mut()
         && last.conversation_id == entry.conversation_id
@@ -27,14 +27,14 @@ pub(super) fn broadcast(letters: &mut Letters, gateway: &Gateway, entry: &Entry,
 }
 
 /// Adds members of a conversation that became large.
-pub(super) fn index(letters: &mut Letters, gateway: &Gateway, conversation_id: &str, index: MemberIndex) {
+pub fn index(letters: &mut Letters, gateway: &Gateway, conversation_id: &str, index: MemberIndex) {
     let letter = letters.to(gateway, index.encoded_len());
     let conversation_id = conversation_id.to_owned();
     letter.broadcasts.push(Broadcast { conversation_id, index: Some(index), ..Broadcast::default() });
 }
 
 /// Says that entries of a conversation never come; empty: of any that is large.
-pub(super) fn missed(letters: &mut Letters, gateway: &Gateway, conversation_id: &str) {
+pub fn missed(letters: &mut Letters, gateway: &Gateway, conversation_id: &str) {
     let conversation_id = conversation_id.to_owned();
     let missed = Broadcast { conversation_id, missed: true, ..Broadcast::default() };
     letters.to(gateway, missed.encoded_len()).broadcasts.push(missed);
