@@ -1,0 +1,23 @@
+//! Who acts. Each actor moves along the hops of the real one; what is decided at a hop is decided by the real one's code.
+
+mod acts;
+mod chaos;
+mod client;
+mod deliver;
+mod following;
+mod gateway;
+mod hello;
+mod link;
+mod logic;
+mod outbox;
+mod reads;
+mod round;
+mod task;
+mod upkeep;
+mod worker;
+
+pub(crate) use client::{Client, Sent};
+pub(crate) use gateway::Gateway;
+pub(crate) use link::Link;
+pub(crate) use logic::Logic;
+pub(crate) use task::Task;
