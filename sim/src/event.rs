@@ -77,6 +77,8 @@ pub(crate) struct Address {
 pub(crate) enum Up {
     Hello(Option<(u32, u64)>),
     Command(Arc<Sent>),
+    /// Conversation and command: what was refused for now is not sent again.
+    Abandon(String, String),
     Read(String, i64),
     Sync(Vec<Known>),
     Fetch(String, i64, i64),

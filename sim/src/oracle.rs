@@ -9,12 +9,14 @@ use proto::message::{Entry, entry_body::Kind};
 /// What went wrong.
 pub(crate) type Broken = String;
 
+/// From the first entry to the last one that somebody may see; of who is there the last is none.
+type Place = (i64, Option<i64>);
+
 /// The books.
 #[derive(Default)]
 pub(crate) struct Oracle {
     logs: BTreeMap<String, Vec<Line>>,
-    /// From the first entry to the last one that somebody may see; of who is there the last is none.
-    places: HashMap<(String, UserId), Vec<(i64, Option<i64>)>>,
+    places: HashMap<(String, UserId), Vec<Place>>,
     commands: HashSet<(String, UserId, String)>,
     /// The newest command of a device in a conversation, by the order in which it was sent.
     newest: HashMap<(String, usize), u64>,
@@ -196,7 +198,7 @@ impl Oracle {
 
     /// The conversations in which a user is.
     pub(crate) fn present(&self, user: UserId) -> BTreeSet<&str> {
-        let is_there = |((_, who), places): &(&(String, UserId), &Vec<(i64, Option<i64>)>)| {
+        let is_there = |((_, who), places): &(&(String, UserId), &Vec<Place>)| {
             *who == user && places.last().is_some_and(|place| place.1.is_none())
         };
         self.places.iter().filter(is_there).map(|((id, _), _)| &**id).collect()

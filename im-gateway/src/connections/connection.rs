@@ -33,7 +33,6 @@ pub(crate) struct Connection {
     held: Mutex<Held>,
 }
 
-
 impl Connection {
     pub(crate) fn new(identity: Identity, outgoing: Outgoing) -> Self {
         let expires_at_ms = AtomicI64::new(identity.caller.expires_at_ms);

@@ -16,7 +16,7 @@ use super::{Audience, Command, Reach, State};
 ///
 /// # Errors
 /// Whatever `verdict` answers in place of a verdict.
-pub fn fold<'a, E>(
+pub fn fold_commands<'a, E>(
     conversation_id: &str,
     state: Option<&repo::State>,
     commands: impl Iterator<Item = &'a Command>,
@@ -126,14 +126,14 @@ mod tests {
         let commands = [join(5, "a"), join(5, "a"), join(6, "b")];
         let read = repo::State { state_version: 7, ..repo::State::default() };
         let mut counts = Vec::new();
-        let (group, state) = fold::<()>("g:1", Some(&read), commands.iter(), |at, state| {
+        let (group, state) = fold_commands::<()>("g:1", Some(&read), commands.iter(), |at, state| {
             counts.push(state.member_count);
             Ok(let_in(commands[at].sender))
         })
         .unwrap();
         assert_eq!((group.state_version, group.decisions.len(), counts), (7, 3, vec![0, 1, 1]));
         assert_eq!(state.member_count, 2);
-        assert_eq!(fold("g:1", None, commands.iter(), |_, _| Err("no id")).unwrap_err(), "no id");
+        assert_eq!(fold_commands("g:1", None, commands.iter(), |_, _| Err("no id")).unwrap_err(), "no id");
     }
 
     #[test]

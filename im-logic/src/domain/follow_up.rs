@@ -14,7 +14,7 @@ use super::{Limits, State};
 const PAYLOAD_HASH: &[u8] = b"large";
 
 /// Members came, and now there are so many that the conversation is to be large.
-pub(super) fn of(entry: &Entry, state: &State, limits: &Limits, now_ms: i64) -> Option<mq::Upstream> {
+pub fn of(entry: &Entry, state: &State, limits: &Limits, now_ms: i64) -> Option<mq::Upstream> {
     let came = matches!(entry.body.as_ref()?.kind, Some(Kind::Created(_) | Kind::Joined(_)));
     if !came || state.fan_out != FanOutMode::Small || state.member_count < limits.large_from {
         return None;

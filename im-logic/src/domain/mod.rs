@@ -12,7 +12,7 @@ pub mod view;
 
 pub use audience::{Audience, Reach};
 pub use command::{Command, Kind};
-pub use fold::{Moved, Settled, fold, moved, settle, stored};
+pub use fold::{Moved, Settled, fold_commands, moved, settle, stored};
 pub use names::{check_password, display_name, fold, parse_name};
 pub use rules::{Limits, decide};
 pub use state::{MemberState, State};

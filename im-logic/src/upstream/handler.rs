@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     config::RememberOptions,
-    domain::{Audience, Limits, Settled, State, decide, fold, follow_up, moved, settle, stored},
+    domain::{Audience, Limits, Settled, State, decide, fold_commands, follow_up, moved, settle, stored},
     metrics::Metrics,
     repo::Repo,
 };
@@ -175,7 +175,7 @@ impl Upstream {
         arrivals: &[&Arrival],
         users: &HashSet<UserId>,
     ) -> Result<(AppendGroup, State), Failure> {
-        fold(id, state, arrivals.iter().map(|arrival| &arrival.command), |at, state| {
+        fold_commands(id, state, arrivals.iter().map(|arrival| &arrival.command), |at, state| {
             let message_id = self.mint.next().map_err(|_| Failure::of(ErrorCode::Unavailable.into()))?;
             let arrival = arrivals[at];
             Ok(arrival.span.in_scope(|| decide(&arrival.command, state, users, &self.limits, message_id)))

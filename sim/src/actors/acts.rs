@@ -43,10 +43,10 @@ impl World {
             0..=49 => self.talk(at),
             50..=64 => self.read_up(at, link),
             65..=69 => self.make_group(at),
-            70..=76 => self.to_group(at, Command::Invite(Invite { user_ids: vec![other] })),
-            77..=82 => self.to_group(at, Command::Join(Join {})),
-            83..=85 => self.to_group(at, Command::Leave(Leave {})),
-            86..=89 if other != user => self.to_group(at, Command::Remove(Remove { user_id: other })),
+            70..=76 => self.issue_to_group(at, Command::Invite(Invite { user_ids: vec![other] })),
+            77..=82 => self.issue_to_group(at, Command::Join(Join {})),
+            83..=85 => self.issue_to_group(at, Command::Leave(Leave {})),
+            86..=89 if other != user => self.issue_to_group(at, Command::Remove(Remove { user_id: other })),
             90..=95 => self.repeat(at, link),
             96..=98 => self.reuse_id(at),
             _ => self.cut(link),
@@ -93,7 +93,7 @@ impl World {
         self.issue(at, id, Command::CreateGroup(create));
     }
 
-    fn to_group(&mut self, at: usize, command: Command) {
+    fn issue_to_group(&mut self, at: usize, command: Command) {
         let count = self.groups.len();
         if count > 0 {
             let id = self.groups[self.scheduler.random.usize(0..count)].clone();
@@ -111,7 +111,8 @@ impl World {
     fn wait_for(&mut self, at: usize, sent: Arc<Sent>) {
         let client = &mut self.clients[at];
         client.waiting.push(Waiting { sent: sent.clone(), is_refused: false });
-        if let Some(link) = client.link {
+        // Before its welcome a client sends nothing: what it has waiting goes first then, in order.
+        if let Some(link) = client.link.filter(|_| client.is_greeted) {
             self.send_up(link, Up::Command(sent));
         }
     }
@@ -128,6 +129,7 @@ impl World {
     /// The same id with something else. Its outcome may come late, so neither is sent again.
     fn reuse_id(&mut self, at: usize) {
         let Some(sent) = self.clients[at].answered.pop_front() else { return };
+        self.clients[at].reused.insert((sent.id.clone(), sent.command_id.clone()));
         let other = Sent::new(sent.id.clone(), sent.command_id.clone(), text("something else".into()), true);
         self.wait_for(at, Arc::new(other));
     }

@@ -22,7 +22,7 @@ impl World {
             2 | 3 => self.kill_logic(logic),
             4 => self.kill_task(),
             5 => self.pause_logic(logic, until_us),
-            6 => self.gateways[gateway].paused_until_us = until_us,
+            6 => self.pause_gateway(gateway, until_us),
             7 | 8 => {
                 let client = self.scheduler.random.usize(0..self.clients.len());
                 if let Some(link) = self.clients[client].link {
@@ -37,18 +37,22 @@ impl World {
             12 => self.scheduler.at(until_us, Event::Rebalance),
             // It stands still for so long that the log has let go of what it did not read.
             _ => {
-                self.gateways[gateway].paused_until_us = until_us;
+                self.pause_gateway(gateway, until_us);
                 self.gateways[gateway].has_fallen_behind = true;
             }
         }
     }
 
-    /// From now on everything works, and whoever stood still goes on.
+    /// What waits for its end keeps its order, so a pause is never cut short.
+    fn pause_gateway(&mut self, at: usize, until_us: u64) {
+        let paused = &mut self.gateways[at].paused_until_us;
+        *paused = until_us.max(*paused);
+    }
+
+    /// From now on everything works; whoever stands still goes on in its time.
     pub(crate) fn heal(&mut self) {
         self.faults = Faults::NONE;
         self.routes.set_down(false);
-        self.gateways.iter_mut().for_each(|gateway| gateway.paused_until_us = 0);
-        self.logics.iter_mut().for_each(|logic| logic.paused_until_us = 0);
         // What was handled and whose commit was lost is read again.
         self.owners.iter_mut().for_each(|owner| *owner = None);
         self.scheduler.within((1, 1_000), Event::Rebalance);

@@ -1,7 +1,7 @@
 //! A client: sends, follows, reads, sends again what has no outcome.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -39,6 +39,8 @@ pub(crate) struct Client {
     /// In the order of sending.
     pub(crate) waiting: Vec<Waiting>,
     pub(super) answered: VecDeque<Arc<Sent>>,
+    /// Conversation and id of commands whose id was used for something else, too.
+    pub(super) reused: BTreeSet<(String, String)>,
     pub(crate) following: BTreeMap<String, Following>,
 }
 
@@ -81,6 +83,7 @@ impl Client {
             order: 0,
             waiting: Vec::new(),
             answered: VecDeque::new(),
+            reused: BTreeSet::new(),
             following: BTreeMap::new(),
         }
     }
@@ -262,16 +265,21 @@ impl World {
         let code = ErrorCode::parse(&error.code).unwrap_or(ErrorCode::Internal);
         let waiting = client.waiting.iter_mut().find(|one| one.sent.id == id && one.sent.command_id == command);
         if code.retryable() {
-            // An unknown outcome is followed by the end of the connection.
-            if let Some(waiting) = waiting.filter(|_| code != ErrorCode::OutcomeUnknown) {
-                waiting.is_refused = true;
-                self.scheduler.within(RESEND_US, Event::Resend(at, link, id));
+            match waiting {
+                // An unknown outcome is followed by the end of the connection.
+                _ if code == ErrorCode::OutcomeUnknown => {}
+                Some(waiting) => {
+                    waiting.is_refused = true;
+                    self.scheduler.within(RESEND_US, Event::Resend(at, link, id));
+                }
+                // A repetition of what has its outcome: nothing may wait for it.
+                None => self.send_up(link, Up::Abandon(id, command.to_owned())),
             }
             return;
         }
         self.answers += 1;
-        let is_other = waiting.is_some_and(|waiting| waiting.sent.is_other);
-        if !(is_other && code == ErrorCode::Conflict) {
+        let is_reused = client.reused.contains(&(id.clone(), command.to_owned()));
+        if !(is_reused && code == ErrorCode::Conflict) {
             let user = client.user;
             let judged = self.oracle.refused(user, (&id, command), &error.code);
             self.judge(judged);

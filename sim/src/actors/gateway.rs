@@ -208,6 +208,12 @@ impl World {
         match up {
             Up::Hello(digest) => self.hello(at, link, digest),
             Up::Command(sent) => self.take_command(at, link, user, &sent),
+            Up::Abandon(id, command) => {
+                if let Some(connection) = self.gateways[at].connections.get_mut(&link) {
+                    // Going ahead with exactly that command is what clears it.
+                    let _ = connection.held.check(&id, &command);
+                }
+            }
             Up::Read(id, seq) => {
                 let slot = self.gateways[at].cursors.entry(user).or_default().entry(id).or_default();
                 *slot = (*slot).max(seq);

@@ -16,7 +16,7 @@ use prost::Message as _;
 use proto::{
     message::Entry,
     mq::{self, Receipt},
-    repo::{AppendGroup, GroupOutcome, PutCursor, State},
+    repo::{AppendGroup, GroupOutcome, PutCursor, Row, State},
 };
 
 use crate::{
@@ -39,6 +39,8 @@ pub(crate) struct Logic {
     pub(crate) mint: Mint,
     /// States of conversations that are not large; they may be outdated.
     pub(crate) remembered: BTreeMap<String, Arc<State>>,
+    /// Where logs stood after the last append.
+    pub(crate) rows: BTreeMap<String, Row>,
     /// By partition and generation: one that lost its partition goes on until its commit is refused.
     pub(super) workers: BTreeMap<(u32, u64), Worker>,
 }
@@ -121,6 +123,7 @@ impl Logic {
             _node: None,
             mint: Mint::new(0, LeaseDeadline::forever(), clock.clone()),
             remembered: BTreeMap::new(),
+            rows: BTreeMap::new(),
             workers: BTreeMap::new(),
         }
     }
@@ -180,7 +183,8 @@ impl World {
 
     /// Others may have its partitions when it goes on.
     pub(crate) fn pause_logic(&mut self, at: usize, until_us: u64) {
-        self.logics[at].paused_until_us = until_us;
+        let paused = &mut self.logics[at].paused_until_us;
+        *paused = until_us.max(*paused);
         self.scheduler.within(SESSION_US, Event::Rebalance);
     }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use im_infra::ids::LeaseLost;
-use im_logic::domain::{self, Audience, Reach, Settled, decide, fold, follow_up, moved, settle, stored};
+use im_logic::domain::{self, Audience, Reach, Settled, decide, fold_commands, follow_up, moved, settle, stored};
 use proto::{
     common::FanOutMode,
     mq::{Receipt, outcome},
@@ -101,17 +101,19 @@ impl World {
             });
             by_conversation[place].1.push(at);
         }
+        let alone = by_conversation.len() == 1;
         let mut round = Vec::with_capacity(by_conversation.len());
         for (id, arrivals) in by_conversation {
             let (mint, users, limits) = (&self.logics[address.logic].mint, &self.users, &self.limits);
             let commands = arrivals.iter().map(|&at| &work.arrivals[at].command);
             let state = work.states.get(&id).map(|state| &**state);
-            let folded = fold(&id, state, commands, |at, state| {
+            let folded = fold_commands(&id, state, commands, |at, state| {
                 let message_id = mint.next()?;
                 let command = &work.arrivals[arrivals[at]].command;
                 Ok::<_, LeaseLost>(decide(command, state, users, limits, message_id))
             });
-            let Ok((group, folded)) = folded else { return self.retry(address, work) };
+            let Ok((mut group, folded)) = folded else { return self.retry(address, work) };
+            group.row = self.logics[address.logic].rows.get(&id).filter(|_| alone).cloned();
             round.push(Round { id, arrivals, group, folded });
         }
         let groups = Arc::new(round.iter().map(|one| one.group.clone()).collect());
@@ -123,6 +125,9 @@ impl World {
     fn appended(&mut self, address: Address, mut work: Box<Work>, outcomes: Vec<GroupOutcome>) {
         let mut met_again = Vec::new();
         for (round, outcomes) in work.round.iter().zip(&outcomes) {
+            if let Some(row) = &outcomes.row {
+                self.logics[address.logic].rows.insert(round.id.clone(), row.clone());
+            }
             let moved = moved(&round.group, &outcomes.outcomes);
             if moved.forget {
                 self.logics[address.logic].remembered.remove(&round.id);

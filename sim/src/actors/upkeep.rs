@@ -33,14 +33,14 @@ impl World {
         }
         let ticks = self.gateways[at].ticks;
         self.gateways[at].ticks += 1;
-        if ticks % LOOK_TICKS == 0 {
+        if ticks.is_multiple_of(LOOK_TICKS) {
             self.flush_cursors(at);
         }
         let lost = || {
             let is_complete = self.routes.is_complete(&self.gateways[at].instance).now_or_never();
             is_complete == Some(Ok(false))
         };
-        let due = ticks % PASS_TICKS == 0 || (ticks % LOOK_TICKS == 0 && lost());
+        let due = ticks.is_multiple_of(PASS_TICKS) || (ticks.is_multiple_of(LOOK_TICKS) && lost());
         if due && !self.gateways[at].is_passing {
             self.pass(at);
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
 use im_infra::ids::{ConversationId, UserId};
-use im_repo::domain::{Known, Locked, Plan, Row, plan};
+use im_repo::domain::{Known, Locked, Plan, Row, expected, plan};
 use proto::{
     common::FanOutMode,
     message::Entry,
@@ -53,13 +53,15 @@ impl Store {
         let (mut outcomes, mut stored) = (Vec::with_capacity(groups.len()), Vec::new());
         for group in groups {
             let rows = self.conversations.entry(group.conversation_id.clone()).or_default();
-            let plan = plan(rows.locked(group, bug), &as_decided(group, rows, bug), now_ms);
+            let locked = rows.as_expected(group, bug).unwrap_or_else(|| rows.locked(group, bug));
+            let plan = plan(locked, &as_decided(group, rows, bug), now_ms);
             stored.extend(plan.entries.iter().map(|(entry, _, countable)| (entry.clone(), *countable)));
             for user in plan.members.keys() {
                 self.of_user.entry(*user).or_default().insert(group.conversation_id.clone());
             }
             let answers = rows.write(plan);
-            outcomes.push(GroupOutcome { conversation_id: group.conversation_id.clone(), outcomes: answers });
+            let (conversation_id, row) = (group.conversation_id.clone(), Some(rows.row.clone()));
+            outcomes.push(GroupOutcome { conversation_id, outcomes: answers, row });
         }
         (outcomes, stored)
     }
@@ -185,6 +187,18 @@ fn as_decided(group: &AppendGroup, rows: &Rows, bug: Option<Bug>) -> AppendGroup
 impl Rows {
     fn entry(&self, seq: i64) -> Option<&Entry> {
         self.entries.get(usize::try_from(seq - 1).ok()?)
+    }
+
+    /// As `append_upon` of im-repo: nothing is read where the row stands as expected. The unique key of the entries finds what was
+    /// stored before, a mark on the row whether there are rejections.
+    fn as_expected(&self, group: &AppendGroup, bug: Option<Bug>) -> Option<Locked> {
+        let row = expected(group)?;
+        let stands = (row.last_seq, row.state_version) == (self.row.last_seq, self.row.state_version);
+        let stored = |key: (UserId, String)| matches!(self.commands.get(&key), Some(known) if known.outcome.is_ok());
+        let is_new = bug == Some(Bug::NoDedup)
+            || !group.decisions.iter().any(|one| stored((one.sender_id, one.command_id.clone())));
+        let locked = || Locked { row: row.clone(), known: HashMap::new() };
+        (stands && !self.row.has_rejections && is_new).then(locked)
     }
 
     fn locked(&self, group: &AppendGroup, bug: Option<Bug>) -> Locked {
