@@ -96,8 +96,7 @@ impl Connection {
 
     /// The client gives the refused command up.
     pub(crate) fn abandon(&self, conversation_id: &str, command_id: &str) {
-        // Going ahead with exactly that command is what clears it.
-        let _ = self.check_order(conversation_id, command_id);
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).abandon(conversation_id, command_id);
     }
 }
 
@@ -128,7 +127,8 @@ mod tests {
         connection.abandon("d:1:2", "other");
         assert!(connection.check_order("d:1:2", "d").is_err());
         connection.abandon("d:1:2", "c");
-        assert!(connection.check_order("d:1:2", "d").is_ok());
+        assert!(connection.check_order("d:1:2", "d").is_ok(), "the first that is held now");
+        assert!(connection.check_order("d:1:2", "e").is_ok());
     }
 
     #[tokio::test]

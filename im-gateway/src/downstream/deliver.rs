@@ -198,6 +198,8 @@ fn answer(waiter: Waiter, key: &Key, result: outcome::Result) {
 
 fn answer_connection(connection: &Connection, key: &Key, result: outcome::Result) {
     let (conversation_id, command_id) = (key.conversation_id.clone(), key.command_id.clone());
+    // A resend of it may have been held behind others: it does not have to come again.
+    connection.abandon(&conversation_id, &command_id);
     connection.send_new(match result {
         outcome::Result::Stored(stored) => Body::Ack(client::Ack {
             conversation_id,

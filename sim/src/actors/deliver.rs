@@ -86,6 +86,9 @@ impl World {
         let key = Key { user_id, conversation_id, command_id };
         for Waiter(link) in self.gateways[at].window.settle(&key) {
             let (conversation, command) = (key.conversation_id.clone(), key.command_id.clone());
+            if let Some(connection) = self.gateways[at].connections.get_mut(&link) {
+                connection.held.abandon(&conversation, &command);
+            }
             let down = match result.clone() {
                 outcome::Result::Stored(stored) => Down::Ack { conversation, command, seq: stored.seq },
                 outcome::Result::Error(error) => Down::Error { conversation, command, error },

@@ -65,7 +65,7 @@ pub(crate) struct Connection {
     pub(crate) is_greeted: bool,
     /// Behind the welcome.
     pub(crate) waiting: Vec<Down>,
-    held: Held,
+    pub(super) held: Held,
 }
 
 /// The connection that waits for an outcome.
@@ -210,8 +210,7 @@ impl World {
             Up::Command(sent) => self.take_command(at, link, user, &sent),
             Up::Abandon(id, command) => {
                 if let Some(connection) = self.gateways[at].connections.get_mut(&link) {
-                    // Going ahead with exactly that command is what clears it.
-                    let _ = connection.held.check(&id, &command);
+                    connection.held.abandon(&id, &command);
                 }
             }
             Up::Read(id, seq) => {
@@ -292,8 +291,12 @@ impl World {
         match taken {
             Ok(()) => self.plan_produce(at),
             Err(error) => {
-                let (conversation, command) = (sent.id.clone(), sent.command_id.clone());
+                let (conversation, command, closes) =
+                    (sent.id.clone(), sent.command_id.clone(), error.code().close().is_some());
                 self.push(at, link, Down::Error { conversation, command, error: error.into() });
+                if closes {
+                    self.close(link);
+                }
             }
         }
     }
