@@ -105,6 +105,8 @@ pub(crate) enum Down {
         conversation: String,
         entries: Vec<Entry>,
         visible_from: i64,
+        /// The last one that may be seen; 0 for a member.
+        visible_to: i64,
     },
     SyncPage {
         items: Vec<SyncItem>,

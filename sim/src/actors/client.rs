@@ -148,18 +148,21 @@ impl World {
             Down::Ack { conversation, command, seq } => self.acknowledged(at, (&conversation, &command), seq),
             Down::Error { conversation, command, error } => self.refused(at, link, (conversation, &command), &error),
             Down::Entry(entry) => {
-                let is_new = !self.clients[at].following.contains_key(&entry.conversation_id);
+                let was_there = self.follows(at, &entry.conversation_id);
                 self.take_entry(at, &entry);
-                if is_new && entry.seq > 1 {
+                if !was_there && self.follows(at, &entry.conversation_id) {
                     // It may have been pushed again to somebody who has left since.
                     self.sync_again(at, link);
                 }
                 self.plan_check(at, link, &entry.conversation_id);
             }
-            Down::Entries { conversation, entries, visible_from } => {
+            Down::Entries { conversation, entries, visible_from, visible_to } => {
                 entries.iter().for_each(|entry| self.take_entry(at, entry));
                 if let Some(following) = self.clients[at].following.get_mut(&conversation) {
                     following.begin_at(visible_from);
+                    if visible_to > 0 {
+                        following.go(visible_to);
+                    }
                 }
             }
             Down::SyncPage { items, gone, done } => {
@@ -189,6 +192,10 @@ impl World {
             }
             Down::Resync => self.sync_again(at, link),
         }
+    }
+
+    fn follows(&self, at: usize, id: &str) -> bool {
+        self.clients[at].following.get(id).is_some_and(|following| !following.has_left)
     }
 
     fn welcomed(&mut self, at: usize, link: u64, resumed: bool) {

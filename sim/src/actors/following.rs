@@ -82,7 +82,8 @@ impl Following {
         }
     }
 
-    fn go(&mut self, seq: i64) {
+    /// The user went with this entry.
+    pub(crate) fn go(&mut self, seq: i64) {
         if seq > self.changed_at {
             self.changed_at = seq;
             self.has_left = true;

@@ -110,6 +110,7 @@ impl World {
         let entries = self.store.range(&conversation, (from, to), FETCH_ENTRIES, false);
         let judged = self.oracle.paged(user, &entries);
         self.judge(judged);
-        self.push(at, link, Down::Entries { conversation, entries, visible_from: member.visible_from });
+        let visible_to = if member.left_seq == 0 { 0 } else { view::visible_to(&member) };
+        self.push(at, link, Down::Entries { conversation, entries, visible_from: member.visible_from, visible_to });
     }
 }
