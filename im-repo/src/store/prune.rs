@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use proto::Error;
 use sea_orm::{
     ColumnTrait as _, Condition, DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _,
+    QuerySelect as _, sea_query::Expr,
 };
 
 use super::{
@@ -58,43 +58,51 @@ impl Store {
         }
         let transaction = self.database.begin().await?;
         // As an append does: the conversations first, in the order of their ids. Nobody adds a rejection to them meanwhile.
-        let locked = lock_empty(&transaction, &old).await?;
+        let locked = lock(&transaction, &old).await?;
         let deleted = rejection::Entity::delete_many().filter(these(&old, before_ms)).exec(&transaction).await?;
-        let conversations = delete_bare(&transaction, locked).await?;
+        let conversations = tidy(&transaction, locked).await?;
         transaction.commit().await?;
         Ok(Pruned { rejections: deleted.rows_affected, conversations, more })
     }
 }
 
-/// The conversations of these rejections that have no entry.
-async fn lock_empty(transaction: &DatabaseTransaction, old: &[RejectionKey]) -> Result<Vec<String>, DbErr> {
+/// The conversations of these rejections, with whether they have an entry.
+async fn lock(transaction: &DatabaseTransaction, old: &[RejectionKey]) -> Result<Vec<(String, bool)>, DbErr> {
     let ids: BTreeSet<&str> = old.iter().map(|(conversation_id, ..)| &**conversation_id).collect();
     let rows = conversation::Entity::find()
         .filter(conversation::COLUMN.conversation_id.is_in(ids))
-        .filter(conversation::COLUMN.last_seq.eq(0))
         .order_by_asc(conversation::Column::ConversationId)
         .lock_exclusive()
         .all(transaction)
         .await?;
-    Ok(rows.into_iter().map(|row| row.conversation_id).collect())
+    Ok(rows.into_iter().map(|row| (row.conversation_id, row.last_seq > 0)).collect())
 }
 
-/// Deletes those of the locked rows that have no rejection either.
-async fn delete_bare(transaction: &DatabaseTransaction, locked: Vec<String>) -> Result<u64, DbErr> {
+/// Of the locked rows that have no rejection any more, those without an entry are deleted, and the others say so; answers how
+/// many were deleted.
+async fn tidy(transaction: &DatabaseTransaction, locked: Vec<(String, bool)>) -> Result<u64, DbErr> {
     let used: Vec<String> = rejection::Entity::find()
         .select_only()
         .distinct()
         .column(rejection::Column::ConversationId)
-        .filter(rejection::COLUMN.conversation_id.is_in(locked.iter().map(String::as_str)))
+        .filter(rejection::COLUMN.conversation_id.is_in(locked.iter().map(|(id, _)| id.as_str())))
         .into_tuple()
         .all(transaction)
         .await?;
     let used: HashSet<String> = used.into_iter().collect();
-    let bare: Vec<String> = locked.into_iter().filter(|id| !used.contains(id)).collect();
+    let free = locked.into_iter().filter(|(id, _)| !used.contains(id));
+    let (kept, bare): (Vec<_>, Vec<_>) = free.partition(|(_, has_entries)| *has_entries);
+    let ids = |rows: Vec<(String, bool)>| rows.into_iter().map(|(id, _)| id);
+    if !kept.is_empty() {
+        let these = conversation::Column::ConversationId.is_in(ids(kept));
+        let none = Expr::value(0);
+        let clear = conversation::Entity::update_many().col_expr(conversation::Column::HasRejections, none);
+        clear.filter(these).exec(transaction).await?;
+    }
     if bare.is_empty() {
         return Ok(0);
     }
-    let bare = conversation::Column::ConversationId.is_in(bare);
+    let bare = conversation::Column::ConversationId.is_in(ids(bare));
     Ok(conversation::Entity::delete_many().filter(bare).exec(transaction).await?.rows_affected)
 }
 

@@ -7,7 +7,7 @@ use proto::{
     common,
     message::{Content, EntryBody, Text, content, entry_body},
     repo::{
-        Accepted, AppendGroup, AppendOutcome, CreateConversation, Decision, PutMember, RangeRequest, StateChange,
+        Accepted, AppendGroup, AppendOutcome, CreateConversation, Decision, PutMember, RangeRequest, Row, StateChange,
         StateQuery, append_outcome::Outcome, decision::Verdict, state_change::Change,
     },
 };
@@ -19,6 +19,7 @@ on_every_engine! {
     r04_concurrent_appends_to_the_same_new_conversation_do_not_lose_or_double,
     r03_a_zombie_with_a_stale_state_is_told_to_decide_again,
     r04_one_bad_record_fails_alone,
+    r03_a_row_that_is_remembered_wrongly_changes_no_outcome,
     random_schedules_of_replays_zombies_and_rejections_agree_with_the_model,
 }
 
@@ -149,6 +150,37 @@ async fn r03_a_zombie_with_a_stale_state_is_told_to_decide_again(engine: Engine)
     assert_eq!(log(&engine, "d:1:2").await.len(), 1);
 }
 
+async fn r03_a_row_that_is_remembered_wrongly_changes_no_outcome(engine: Engine) {
+    let upon = |row: &Option<Row>, decision: Decision| {
+        let asked = AppendGroup { row: row.clone(), ..group("d:1:2", 1, vec![decision]) };
+        let store = engine.store.clone();
+        async move { store.append(vec![asked]).await.unwrap().remove(0) }
+    };
+    let first = engine.store.append(vec![group("d:1:2", 0, vec![first_send(1, "a")])]).await.unwrap().remove(0).row;
+    let second = upon(&first, send(1, "b")).await;
+    assert_eq!((seq(&second.outcomes[0]), second.row.as_ref().map(|row| row.last_seq)), (Some(2), Some(2)));
+    // Somebody who knows of the first entry only.
+    assert_eq!(seq(&upon(&first, send(2, "c")).await.outcomes[0]), Some(3));
+    // A repetition, upon the row as it stands.
+    let third = upon(&None, send(2, "c")).await;
+    let again = upon(&third.row, send(1, "b")).await;
+    assert!(again.outcomes[0].repeated_command, "{again:?}");
+    assert_eq!(again.outcomes[0].outcome, second.outcomes[0].outcome);
+    // A row of before the first rejection does not hide it.
+    upon(&None, reject(2, "d")).await;
+    let rejected = upon(&third.row, send(2, "d")).await;
+    assert!(matches!(rejected.outcomes[0].outcome, Some(Outcome::Rejected(_))), "{rejected:?}");
+    assert!(rejected.row.as_ref().is_some_and(|row| row.has_rejections));
+    // A store that lost its end, as after a restore: nothing is stored behind a hole.
+    let ahead = third.row.clone().map(|row| Row { last_seq: row.last_seq + 5, has_rejections: false, ..row });
+    assert_eq!(seq(&upon(&ahead, send(1, "e")).await.outcomes[0]), Some(4));
+    let entries = log(&engine, "d:1:2").await;
+    assert_eq!(
+        entries.iter().map(|entry| (entry.seq, entry.msg_no)).collect::<Vec<_>>(),
+        [(1, 1), (2, 2), (3, 3), (4, 4)]
+    );
+}
+
 async fn r04_one_bad_record_fails_alone(engine: Engine) {
     if engine.is_sqlite {
         return r04_the_engine_takes_any_length(engine).await;
@@ -180,21 +212,33 @@ async fn random_schedules_of_replays_zombies_and_rejections_agree_with_the_model
         let conversation = format!("d:{seed}:{}", seed + 100);
         let mut stored: BTreeMap<(i64, String), Outcome> = BTreeMap::new();
         let (mut version, mut last_seq) = (0_i64, 0_i64);
-        for step in 0..12 {
+        // What a caller was told before, of which any caller may still remember any.
+        let mut rows: Vec<Row> = Vec::new();
+        for step in 0..24 {
             engine.clock.advance_ms(random.i64(-5..20));
             let stale = random.u8(..4) == 0 && version > 0;
+            let only_sends = random.u8(..3) > 0;
             let decisions: Vec<Decision> = (0..random.usize(1..5))
                 .map(|_| {
-                    let (sender, command) = (random.i64(1..3), format!("c{}", random.u8(..24)));
+                    let (sender, command) = (random.i64(1..3), format!("c{}", random.u8(..48)));
                     match random.u8(..4) {
-                        0 => reject(sender, &command),
+                        0 if !only_sends => reject(sender, &command),
                         _ if version == 0 => first_send(sender, &command),
                         _ => send(sender, &command),
                     }
                 })
                 .collect();
             let claimed = if stale { version - 1 } else { version };
-            let done = append(&engine, vec![group(&conversation, claimed, decisions.clone())]).await.remove(0);
+            // Half the time the newest row, else any or none.
+            let row = match random.u8(..4) {
+                0 => random.choice(&rows).cloned(),
+                1 => None,
+                _ => rows.last().cloned(),
+            };
+            let asked = AppendGroup { row, ..group(&conversation, claimed, decisions.clone()) };
+            let answered = engine.store.append(vec![asked]).await.unwrap().remove(0);
+            rows.extend(answered.row);
+            let done = answered.outcomes;
             for (decision, outcome) in decisions.iter().zip(&done) {
                 let key = (decision.sender_id, decision.command_id.clone());
                 let context = format!("seed {seed} step {step} {key:?}");

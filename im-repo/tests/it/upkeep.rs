@@ -50,6 +50,11 @@ async fn r03_a_rejection_is_answered_until_it_is_too_old(engine: Engine) {
     // Accepted by now; the stored rejection stands as long as it is there.
     assert!(matches!(outcome(&engine, "d:1:2", send(3, "young")).await.outcome, Some(Outcome::Rejected(_))));
     assert_eq!(seq(&outcome(&engine, "d:1:2", send(3, "old")).await), Some(1));
+    // With its last rejection the mark goes that makes appends look for them.
+    let marked = "conversations where has_rejections = 1";
+    assert_eq!(rows(&engine, marked).await, 1);
+    assert_eq!(engine.store.prune(engine.clock.now_ms() + 1).await.unwrap().rejections, 1);
+    assert_eq!(rows(&engine, marked).await, 0);
 }
 
 async fn r04_an_empty_conversation_goes_with_its_last_rejection(engine: Engine) {
