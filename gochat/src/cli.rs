@@ -62,6 +62,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: StoreEpochCommand,
     },
+    /// Lists what was built in for tests alone, one a line: nothing, unless this is a binary for proof under faults.
+    #[command(hide = true)]
+    TestFeatures,
 }
 
 /// What a doctor looks for.

@@ -14,6 +14,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
+    let _armed = im_infra::failpoint::arm();
     // Before anything that speaks TLS: several libraries would each look for a provider.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         return cli::failed(&anyhow::anyhow!("a TLS provider was installed twice"));

@@ -5,6 +5,7 @@ pub mod access_token;
 pub mod clock;
 pub mod config;
 pub mod database;
+pub mod failpoint;
 pub mod gateways;
 pub mod ids;
 pub mod inspection;

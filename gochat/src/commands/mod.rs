@@ -8,6 +8,7 @@ mod process;
 mod services;
 mod standalone;
 mod store_epoch;
+mod test_features;
 
 use crate::{
     cli::{Cli, Command},
@@ -27,5 +28,9 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Migrate { command } => migrate::run(command, Config::load(cli.config)?).await,
         Command::Doctor { target, json } => Box::pin(doctor::run(target, json, &Config::load(cli.config)?)).await,
         Command::StoreEpoch { command } => store_epoch::run(command, Config::load(cli.config)?).await,
+        Command::TestFeatures => {
+            test_features::run();
+            Ok(())
+        }
     }
 }

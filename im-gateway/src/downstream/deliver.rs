@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use im_infra::{lifecycle::Lifecycle, telemetry::trace_context};
+use im_infra::{
+    failpoint::{Point, reach},
+    lifecycle::Lifecycle,
+    telemetry::trace_context,
+};
 use proto::{
     Error, ErrorCode, client,
     client::server_frame::Frame as Body,
@@ -60,6 +64,7 @@ impl Deliver {
     fn outcome(&self, outcome: Outcome) {
         let Outcome { user_id, conversation_id, command_id, result: Some(result), .. } = outcome else { return };
         let key = Key { user_id, conversation_id, command_id };
+        reach(Point::GatewayBeforeAnswer);
         for waiter in self.intake.window.settle(&key) {
             answer(waiter, &key, result.clone());
         }

@@ -12,7 +12,12 @@ use super::{
     Assignment, Commit, ConsumeOptions, Failure, Group, Handler, MqError, Queue, Record, Topic, bury::Burial,
     lag::Position,
 };
-use crate::{clock::Clock, lifecycle::panic_message, telemetry::names};
+use crate::{
+    clock::Clock,
+    failpoint::{Point, reach},
+    lifecycle::panic_message,
+    telemetry::names,
+};
 
 /// Why a worker would end.
 pub(super) struct Stop {
@@ -78,6 +83,7 @@ impl Worker {
             if self.process(batch).await.is_err() {
                 break;
             }
+            reach(Point::WorkerBeforeCommit);
             self.position.reached(next);
             self.count(&self.queue.metrics.consumed, count);
             if self.commit(&*assignment.commit, next).await.is_err() {

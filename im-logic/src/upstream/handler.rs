@@ -8,6 +8,7 @@ use std::{
 use async_trait::async_trait;
 use im_infra::{
     clock::Clock,
+    failpoint::{Point, reach},
     ids::{Mint, UserId},
     mq::{Failure, Handler, Record},
     telemetry::trace_context,
@@ -192,6 +193,7 @@ impl Handler for Upstream {
         }
         let receipts = cursors::put(&self.repo, &self.states, &batch.cursors).await?;
         let decided = self.decide_all(&batch.arrivals).await?;
+        reach(Point::LogicAfterAppend);
         for one in &decided {
             let code = match &one.result {
                 mq::outcome::Result::Stored(_) => "stored",

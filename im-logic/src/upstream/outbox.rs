@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, mem};
 
 use im_infra::{
     clock::Clock,
+    failpoint::{Point, reach},
     gateways::{Gateway, Gateways, Letters},
     ids::UserId,
     mq::{NewRecord, Queue, Room, Topic},
@@ -134,6 +135,9 @@ impl Outbox {
                 }
             }
             self.gateways.send(letters).await.map_err(|error| error.about(Topic::Downstream))?;
+        }
+        if !tasks.is_empty() {
+            reach(Point::LogicBetweenRecords);
         }
         self.produce(Topic::Task, tasks.into_iter().flat_map(fan_outs).collect()).await
     }

@@ -4,6 +4,7 @@ use std::mem;
 
 use async_trait::async_trait;
 use im_infra::{
+    failpoint::{Point, reach},
     gateways::{Gateways, Letters},
     mq::Topic,
     telemetry::trace_context,
@@ -81,6 +82,7 @@ impl FanOut {
                 self.send(mem::take(&mut letters)).await?;
             }
         }
+        reach(Point::TaskBeforeProduce);
         self.send(letters).await
     }
 

@@ -24,6 +24,7 @@ use super::{
     inbox::Inbox,
     tap::{Tap, TapReader},
 };
+use crate::failpoint::{Point, reach};
 
 pub(super) struct Membership {
     consumer: Arc<BaseConsumer<Events>>,
@@ -196,6 +197,7 @@ impl Membership {
 
     /// Takes the partitions (there may be none: the answer is due all the same) and hands them to the member.
     fn gain(&mut self, positions: Vec<(Partition, u64)>) -> Result<(), MqError> {
+        reach(Point::Rebalance);
         let mut list = TopicPartitionList::with_capacity(positions.len());
         let mut taps: Vec<(Arc<Tap>, u64)> = Vec::with_capacity(positions.len());
         for (partition, from) in positions {
@@ -229,6 +231,7 @@ impl Membership {
 
     /// From here on commits are fenced, whether the worker has finished or not.
     fn give_up(&mut self, list: &TopicPartitionList) -> Result<(), MqError> {
+        reach(Point::Rebalance);
         for partition in numbers(list) {
             if let Some(held) = self.held.remove(&partition) {
                 held.tap.close();

@@ -8,6 +8,7 @@ mod write;
 
 use std::{collections::HashMap, time::Instant};
 
+use im_infra::failpoint::{Point, reach};
 use proto::{
     Error, ErrorCode,
     repo::{AppendGroup, AppendOutcome, DecideAgain, GroupOutcome, Row, append_outcome::Outcome},
@@ -132,6 +133,7 @@ impl Store {
         // Without changes there is nothing to doubt either.
         let telling = (!changes.is_empty()).then(|| self.aside.telling());
         transaction.commit().await?;
+        reach(Point::RepoAfterCommit);
         if let Some(telling) = telling {
             telling.tell(&changes).await;
         }

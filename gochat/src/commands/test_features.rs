@@ -1,0 +1,11 @@
+//! `gochat test-features`: what the nemesis asks a binary before it relies on it.
+
+use im_infra::failpoint;
+
+use crate::cli::say;
+
+pub(super) fn run() {
+    for point in failpoint::compiled_in() {
+        say(format_args!("failpoint {}", point.name()));
+    }
+}
