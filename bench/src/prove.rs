@@ -6,7 +6,7 @@ use anyhow::bail;
 use clap::{Args, Subcommand, value_parser};
 use im_bench::{
     ledger::{self, History},
-    nemesis::{Campaign, Means, Order, Outcome, Scenario, Subject, Verdict, logs_of, run, schedule},
+    nemesis::{Campaign, Features, Means, Order, Outcome, Scenario, Subject, Verdict, logs_of, run, schedule},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -34,7 +34,7 @@ pub(crate) enum NemesisCommand {
     Run(RunArgs),
     /// Many runs, scenario after scenario, over as many sittings as it takes: what its folder holds is not done again.
     ///
-    /// Void runs do not count. After each run TARGET-summary.json is written. Ctrl-C ends the sitting; the run at work is done
+    /// Void runs do not count. Scenarios that let a process crash somewhere take part where the binary has failpoints. After each run TARGET-summary.json is written. Ctrl-C ends the sitting; the run at work is done
     /// again in the next one. Exit codes: 0 enough runs and all clean, 1 violations or failures, 2 a wrong request, 3 not yet enough.
     Campaign(CampaignArgs),
 }
@@ -139,7 +139,7 @@ impl Site {
         if !folder.is_dir() {
             return Err(usage(format!("there is no folder {}: make it, or choose another --data", folder.display())));
         }
-        Ok(Means { gochat: gochat(self.gochat.as_deref()).await?, infra, folder })
+        Ok(Means { gochat: gochat(self.gochat.as_deref()).await?, infra, folder, settings: Vec::new() })
     }
 
     fn order(&self, scenario: &'static Scenario, subject: Subject, seed: u64, history: PathBuf) -> Order {
@@ -162,7 +162,7 @@ fn list() {
     for scenario in Scenario::all() {
         let fits = [Subject::Standalone, Subject::Processes].into_iter().filter(|subject| scenario.fits(*subject));
         let fits: Vec<String> = fits.map(|subject| subject.to_string()).collect();
-        say(format_args!("{:<22} {:<22} {}", scenario.name, fits.join(", "), scenario.does));
+        say(format_args!("{:<28} {:<22} {}", scenario.name, fits.join(", "), scenario.does));
     }
 }
 
@@ -181,6 +181,12 @@ async fn run_one(args: &RunArgs, stop: &CancellationToken) -> anyhow::Result<()>
     };
     let history = args.history.clone().unwrap_or_else(|| format!("{}-{}.history.gz", scenario.name, args.seed).into());
     let means = args.site.means(subject).await?;
+    if scenario.needs_failpoints() && !Features::of(&means.gochat).await?.have_failpoints() {
+        return Err(usage(format!(
+            "{} has no failpoints: build it with `cargo build --release -p gochat --features failpoints`",
+            means.gochat.display()
+        )));
+    }
     let order = args.site.order(scenario, subject, args.seed, history);
     note(format_args!("{} on {subject}, seed {}, {:.0} s of load", scenario.name, args.seed, order.load.as_secs_f64()));
     for step in schedule(scenario, subject, args.seed, u64::try_from(order.load.as_millis())?) {
@@ -206,7 +212,8 @@ async fn campaign(args: &CampaignArgs, stop: &CancellationToken) -> anyhow::Resu
     let order = args.site.order(&Scenario::all()[0], args.target, args.seed, PathBuf::new());
     let (folder, wanted) = (args.folder.clone(), args.runs as usize);
     let tries_max = args.at_most.map_or(usize::MAX, |runs| runs as usize);
-    let campaign = Campaign { folder, wanted, tries_max, order };
+    let failpoints = Features::of(&means.gochat).await?.have_failpoints();
+    let campaign = Campaign { folder, wanted, tries_max, failpoints, order };
     let summary = Box::pin(campaign.go_on(&means, stop, |line: &str| note(line))).await?;
     let (violated, void, failed) = (summary.violated.len(), summary.void.len(), summary.failed.len());
     say(format_args!(

@@ -75,6 +75,8 @@ pub struct Campaign {
     pub wanted: usize,
     /// Tries of this sitting, at most.
     pub tries_max: usize,
+    /// Whether the binary has the places at which processes can be made to die.
+    pub failpoints: bool,
     /// What each run is like. Its scenario, seed and history are the campaign's; the seed is that of the first run.
     pub order: Order,
 }
@@ -137,7 +139,8 @@ impl Campaign {
     /// The scenarios take turns; the seed goes on.
     fn next_order(&self, number: usize) -> Order {
         let subject = self.order.subject;
-        let fitting: Vec<_> = Scenario::all().iter().filter(|scenario| scenario.fits(subject)).collect();
+        let can = |scenario: &&Scenario| scenario.fits(subject) && (self.failpoints || !scenario.needs_failpoints());
+        let fitting: Vec<_> = Scenario::all().iter().filter(can).collect();
         let mut order = self.order.clone();
         order.scenario = fitting[number % fitting.len()];
         order.seed += number as u64;
@@ -224,7 +227,7 @@ mod tests {
         let scenario = &Scenario::all()[0];
         let (subject, load) = (Subject::Processes, Duration::from_secs(30));
         let order = Order { scenario, subject, seed: 100, load, users: 6, rate: 10, history };
-        Campaign { folder, wanted: 3, tries_max: 10, order }
+        Campaign { folder, wanted: 3, tries_max: 10, failpoints: false, order }
     }
 
     fn outcome(order: &Order, violations: usize, void: Option<&str>) -> Outcome {
@@ -238,6 +241,7 @@ mod tests {
             lost_commits: 0,
             fenced: 0,
             restarts: 0,
+            crashes: 0,
             sent: 10,
             acknowledged: 9,
             unknown: 1,
@@ -277,7 +281,8 @@ mod tests {
     #[test]
     fn the_scenarios_of_a_subject_take_turns() {
         let campaign = campaign(Path::new("folder"));
-        let fitting = Scenario::all().iter().filter(|scenario| scenario.fits(Subject::Processes)).count();
+        let can = |scenario: &&Scenario| scenario.fits(Subject::Processes) && !scenario.needs_failpoints();
+        let fitting = Scenario::all().iter().filter(can).count();
         let names: Vec<_> = (0..fitting * 2).map(|number| campaign.next_order(number).scenario.name).collect();
         assert_eq!(names[..fitting], names[fitting..]);
         assert!(names.contains(&"everything") && !names.contains(&"kill-standalone"));

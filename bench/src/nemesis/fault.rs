@@ -2,7 +2,11 @@
 
 use std::fmt;
 
+use im_infra::failpoint::Point;
 use serde::{Deserialize, Serialize};
+
+/// What it takes, as a rule, until a process that was started to die somewhere has come there.
+const CRASH_MS: u64 = 2_500;
 
 /// What is put under faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
@@ -175,6 +179,17 @@ pub enum Fault {
         /// How long.
         away_ms: u64,
     },
+    /// Begins anew so that it dies at that place, as by SIGKILL, and then begins anew as it was.
+    Crash {
+        /// Who.
+        victim: Victim,
+        /// Where.
+        point: Point,
+        /// How often it passes there before.
+        passes: u64,
+        /// How long it is gone then.
+        away_ms: u64,
+    },
     /// A connection to the database ends after a COMMIT was done and before its answer comes.
     LoseCommits {
         /// How many times.
@@ -192,6 +207,7 @@ impl Fault {
             | Self::Restore { away_ms }
             | Self::Cut { away_ms, .. }
             | Self::Slow { away_ms, .. } => away_ms,
+            Self::Crash { away_ms, .. } => CRASH_MS + away_ms,
             Self::Flush | Self::Snapshot | Self::LoseCommits { .. } => 0,
         }
     }
@@ -221,6 +237,9 @@ impl fmt::Display for Fault {
             }
             Self::Slow { server, delay_ms, away_ms } => {
                 write!(f, "{} is {delay_ms} ms further away for {away_ms} ms", server.service())
+            }
+            Self::Crash { victim, point, passes, away_ms } => {
+                write!(f, "{victim} dies at {} after {passes} passes, gone for {away_ms} ms", point.name())
             }
             Self::LoseCommits { count } => write!(f, "{count} connections are cut between COMMIT and its answer"),
         }

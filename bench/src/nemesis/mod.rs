@@ -15,7 +15,9 @@
 
 mod campaign;
 mod commit;
+mod crash;
 mod fault;
+mod features;
 mod infrastructure;
 mod node;
 mod outcome;
@@ -34,6 +36,7 @@ mod world;
 
 pub use campaign::{Campaign, Summary, Try};
 pub use fault::{Fault, Server, Service, Subject, Victim, Way};
+pub use features::Features;
 pub use outcome::{Outcome, Verdict};
 pub use play::{Order, logs_of, run};
 pub use scenario::Scenario;

@@ -1,12 +1,13 @@
 //! One of our processes, and how to start it again.
 
 use std::{
+    os::unix::process::ExitStatusExt as _,
     path::PathBuf,
     process::{ExitStatus, Stdio},
     time::Duration,
 };
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::{
@@ -53,7 +54,7 @@ impl Node {
     /// Starts it and waits until it is ready.
     pub(super) async fn start(service: Service, index: usize, start: &Start) -> anyhow::Result<Self> {
         let (name, mut start) = (format!("{}-{index}", service.name()), start.clone());
-        let running = run(service, &name, &start).await?;
+        let running = ready(service, &name, &start).await?;
         if matches!(service, Service::Gateway | Service::Standalone) {
             ensure!(!running.address.is_empty(), "{name} did not say where it listens");
             start.settings.push(("GOCHAT__GATEWAY__HTTP__LISTEN".into(), running.address.clone()));
@@ -83,9 +84,42 @@ impl Node {
 
     /// With the same settings at the same address, once it has ended.
     pub(super) async fn start_again(&mut self) -> anyhow::Result<()> {
-        let Running { child, address, admin, output } = run(self.service, &self.name, &self.start).await?;
-        (self.child, self.address, self.admin, self._output) = (child, address, admin, output);
+        let running = ready(self.service, &self.name, &self.start).await?;
+        self.take(running);
         Ok(())
+    }
+
+    fn take(&mut self, running: Running) {
+        let Running { child, address, admin, output } = running;
+        (self.child, self.address, self.admin, self._output) = (child, address, admin, output);
+    }
+
+    /// Once it has ended: with this in `FAILPOINTS`, that once; answers whether it lives. One that died there before it was ready
+    /// does not.
+    pub(super) async fn start_armed(&mut self, failpoints: String) -> anyhow::Result<bool> {
+        let mut armed = self.start.clone();
+        armed.settings.push(("FAILPOINTS".to_owned(), failpoints));
+        match run(self.service, &self.name, &armed).await? {
+            Ok(running) => {
+                self.take(running);
+                Ok(true)
+            }
+            Err(status) => {
+                ensure!(died(status), "{} ended at its start with {status}", self.name);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Whether it dies at its failpoint in so much time.
+    ///
+    /// # Errors
+    /// If it ends in another way.
+    pub(super) async fn dies(&mut self, within: Duration) -> anyhow::Result<bool> {
+        let Ok(ended) = timeout(within, self.child.wait()).await else { return Ok(false) };
+        let status = ended?;
+        ensure!(died(status), "{} ended by itself with {status}", self.name);
+        Ok(true)
     }
 
     /// Starts it again if it has ended by itself, as a supervisor would; answers whether.
@@ -102,6 +136,11 @@ impl Node {
     }
 }
 
+/// As processes do at a failpoint.
+fn died(status: ExitStatus) -> bool {
+    status.signal() == Some(Signal::ABORT.as_raw())
+}
+
 fn allowed(status: ExitStatus) -> bool {
     status.code() == Some(FENCED)
 }
@@ -113,7 +152,13 @@ struct Running {
     output: JoinSet<()>,
 }
 
-async fn run(service: Service, name: &str, start: &Start) -> anyhow::Result<Running> {
+async fn ready(service: Service, name: &str, start: &Start) -> anyhow::Result<Running> {
+    let started = run(service, name, start).await?;
+    started.map_err(|status| anyhow!("{name} ended at its start with {status}, see {}", start.logs.display()))
+}
+
+/// Until it is ready, or has ended before.
+async fn run(service: Service, name: &str, start: &Start) -> anyhow::Result<Result<Running, ExitStatus>> {
     let mut child = command(start).arg(service.name()).spawn().context("cannot start gochat")?;
     let path = start.logs.join(format!("{name}.log"));
     let log = OpenOptions::new().create(true).append(true).open(&path).await;
@@ -134,13 +179,13 @@ async fn run(service: Service, name: &str, start: &Start) -> anyhow::Result<Runn
     let in_time = timeout(START_MAX, ready).await;
     match in_time {
         Ok(Ok(true)) => {}
-        Ok(Ok(false)) => bail!("{name} ended at its start, see {}", path.display()),
+        Ok(Ok(false)) => return Ok(Err(child.wait().await?)),
         Ok(Err(error)) => return Err(error),
         Err(_) => bail!("{name} was not ready within {} s, see {}", START_MAX.as_secs(), path.display()),
     }
     let mut output = JoinSet::new();
     output.spawn(keep(lines, log));
-    Ok(Running { child, address, admin, output })
+    Ok(Ok(Running { child, address, admin, output }))
 }
 
 /// Host and port of an http:// address.

@@ -50,6 +50,9 @@ pub struct Outcome {
     pub fenced: u64,
     /// How often a process ended by itself, as it may, and was started again.
     pub restarts: u32,
+    /// How often one died at the place it was to die at.
+    #[serde(default)]
+    pub crashes: u32,
     /// Commands that were sent, each once.
     pub sent: usize,
     /// Of these, those that were acknowledged.
@@ -80,6 +83,7 @@ pub(super) struct Facts {
     pub(super) lost_commits: u64,
     pub(super) fenced: u64,
     pub(super) restarts: u32,
+    pub(super) crashes: u32,
     pub(super) interrupted: bool,
 }
 
@@ -102,6 +106,7 @@ impl Outcome {
             lost_commits: facts.lost_commits,
             fenced: facts.fenced,
             restarts: facts.restarts,
+            crashes: facts.crashes,
             sent: report.sent,
             acknowledged: report.acknowledged,
             unknown: report.unknown,
@@ -129,6 +134,8 @@ impl Outcome {
         let wanted = u64::from(facts.rate) * calm_ms / 1_000 * LOAD_SHARE_PERCENT / 100;
         if facts.interrupted {
             Some("it was interrupted".to_owned())
+        } else if facts.scenario.needs == Evidence::Crashed && self.crashes == 0 {
+            Some("no process died where it was to die".to_owned())
         } else if self.load_ms < LOAD_MIN_MS {
             Some(format!("there was load for {} ms only, {LOAD_MIN_MS} are needed", self.load_ms))
         } else if (self.acknowledged as u64) < wanted {
@@ -180,6 +187,7 @@ mod tests {
             lost_commits: 0,
             fenced: 0,
             restarts: 0,
+            crashes: 0,
             interrupted: false,
         }
     }
@@ -215,6 +223,9 @@ mod tests {
             let shown = Facts { lost_commits, fenced, ..facts(scenario) };
             assert_eq!(verdict(&shown, &load, 100, vec![]), Verdict::Clean, "{scenario}");
         }
+        let crash = facts("crash-repo-after-commit");
+        assert_eq!(verdict(&crash, &load, 100, vec![]), Verdict::Void, "it lived on");
+        assert_eq!(verdict(&Facts { crashes: 1, ..crash }, &load, 100, vec![]), Verdict::Clean);
     }
 
     #[test]

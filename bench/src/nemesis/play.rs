@@ -91,6 +91,7 @@ pub async fn run(order: &Order, means: &Means, stop: &CancellationToken) -> anyh
         lost_commits: world.lost_commits(),
         fenced: world.fenced().await as u64,
         restarts: world.restarts,
+        crashes: world.crashes,
         interrupted: stop.is_cancelled(),
     };
     let database_url = world.end_services().await?;

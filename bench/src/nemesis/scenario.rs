@@ -1,5 +1,7 @@
 //! The scenarios, by name.
 
+use im_infra::failpoint::Point;
+
 use super::fault::{Server, Service, Subject};
 
 /// A kind of fault; the schedule chooses whom it hits, when and for how long.
@@ -16,10 +18,15 @@ pub(super) enum Kind {
     Cut(Server),
     Slow(Server),
     LoseCommits,
+    Crash(Point),
 }
 
 impl Kind {
     fn fits(self, subject: Subject) -> bool {
+        if let Self::Crash(point) = self {
+            // Only Kafka has members that come and go.
+            return subject == Subject::Processes || point != Point::Rebalance;
+        }
         let standalone = matches!(
             self,
             Self::Kill(Service::Standalone) | Self::Terminate(Service::Standalone) | Self::Pause(Service::Standalone)
@@ -37,6 +44,8 @@ pub(super) enum Evidence {
     Fenced,
     /// A COMMIT stayed without its answer.
     LostCommit,
+    /// A process died at the place it was to die at.
+    Crashed,
 }
 
 /// A way to hurt a system.
@@ -53,6 +62,10 @@ pub struct Scenario {
 impl Scenario {
     const fn of(name: &'static str, does: &'static str, kinds: &'static [Kind]) -> Self {
         Self { name, does, kinds, needs: Evidence::InFlight }
+    }
+
+    const fn crash(name: &'static str, point: Point, kinds: &'static [Kind]) -> Self {
+        Self { name, does: point.place(), kinds, needs: Evidence::Crashed }
     }
 
     const fn needing(self, needs: Evidence) -> Self {
@@ -72,6 +85,11 @@ impl Scenario {
     /// Whether there is anything in it that can be done to that.
     pub fn fits(&self, subject: Subject) -> bool {
         self.kinds.iter().any(|kind| kind.fits(subject))
+    }
+
+    /// Whether it needs a binary in which processes can be made to die somewhere.
+    pub fn needs_failpoints(&self) -> bool {
+        self.needs == Evidence::Crashed
     }
 
     /// What it does to that.
@@ -119,10 +137,25 @@ const ALL: &[Scenario] = &[
     Scenario::of("slow-mariadb", "MariaDB is far away", &[Kind::Slow(Server::Mariadb)]),
     Scenario::of("commit-unanswered", "database connections end between COMMIT and its answer", &[Kind::LoseCommits])
         .needing(Evidence::LostCommit),
+    Scenario::crash("crash-repo-after-commit", Point::RepoAfterCommit, &[Kind::Crash(Point::RepoAfterCommit)]),
+    Scenario::crash("crash-logic-after-append", Point::LogicAfterAppend, &[Kind::Crash(Point::LogicAfterAppend)]),
+    Scenario::crash(
+        "crash-logic-between-records",
+        Point::LogicBetweenRecords,
+        &[Kind::Crash(Point::LogicBetweenRecords)],
+    ),
+    Scenario::crash("crash-worker-before-commit", Point::WorkerBeforeCommit, &[Kind::Crash(Point::WorkerBeforeCommit)]),
+    Scenario::crash("crash-task-before-produce", Point::TaskBeforeProduce, &[Kind::Crash(Point::TaskBeforeProduce)]),
+    Scenario::crash("crash-rebalance", Point::Rebalance, &[Kind::Crash(Point::Rebalance)]),
+    Scenario::crash(
+        "crash-gateway-before-answer",
+        Point::GatewayBeforeAnswer,
+        &[Kind::Crash(Point::GatewayBeforeAnswer)],
+    ),
     Scenario::of("kill-each", "every kind of process gets SIGKILL in turn", EACH),
     Scenario::of("each-twice", "every process is killed, a logic loses its session, broker and Redis fail", TWICE)
         .needing(Evidence::Fenced),
-    Scenario::of("everything", "all of these at random", EVERYTHING),
+    Scenario::of("everything", "all but the crashes at random", EVERYTHING),
 ];
 
 const EACH: &[Kind] =
@@ -195,16 +228,29 @@ mod tests {
     fn names_are_unique_and_everything_is_really_everything() {
         let names: HashSet<&str> = ALL.iter().map(|scenario| scenario.name).collect();
         assert_eq!(names.len(), ALL.len());
-        for kind in ALL.iter().flat_map(|scenario| scenario.kinds) {
+        // What needs a binary of its own is apart.
+        let stock = ALL.iter().filter(|scenario| !scenario.needs_failpoints());
+        for kind in stock.flat_map(|scenario| scenario.kinds) {
             assert!(EVERYTHING.contains(kind), "{kind:?}");
         }
     }
 
     #[test]
     fn every_scenario_fits_something_and_only_everything_fits_both() {
-        for scenario in ALL {
+        for scenario in ALL.iter().filter(|scenario| !scenario.needs_failpoints()) {
             let fits = [Subject::Standalone, Subject::Processes].map(|subject| scenario.fits(subject));
             assert_eq!(fits.iter().filter(|fits| **fits).count(), if scenario.name == "everything" { 2 } else { 1 });
         }
+    }
+
+    #[test]
+    fn every_failpoint_has_its_scenario() {
+        for point in Point::ALL {
+            let scenario = Scenario::named(&format!("crash-{}", point.name())).unwrap();
+            assert!(scenario.needs_failpoints() && scenario.fits(Subject::Processes));
+            assert_eq!(scenario.fits(Subject::Standalone), *point != Point::Rebalance);
+            assert_eq!(scenario.kinds, [Kind::Crash(*point)]);
+        }
+        assert_eq!(ALL.iter().filter(|scenario| scenario.needs_failpoints()).count(), Point::ALL.len());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use im_infra::failpoint::Point;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -46,7 +47,7 @@ pub fn schedule(scenario: &Scenario, subject: Subject, seed: u64, load_ms: u64) 
             here.push(Step { at_ms, fault: Fault::Snapshot });
             at_ms += random.u64(SNAPSHOT_AGE_MS);
         }
-        let fault = fault(kind, &mut random);
+        let fault = fault(kind, subject, &mut random);
         here.push(Step { at_ms, fault });
         at_ms += fault.lasts_ms();
         if at_ms + CALM_MS > load_ms {
@@ -57,7 +58,7 @@ pub fn schedule(scenario: &Scenario, subject: Subject, seed: u64, load_ms: u64) 
     }
 }
 
-fn fault(kind: Kind, random: &mut fastrand::Rng) -> Fault {
+fn fault(kind: Kind, subject: Subject, random: &mut fastrand::Rng) -> Fault {
     let away_ms = random.u64(away_ms(kind));
     let ours = |service: Service, random: &mut fastrand::Rng| {
         Victim::Ours(service, if service == Service::Standalone { 0 } else { random.usize(0..EACH) })
@@ -81,6 +82,31 @@ fn fault(kind: Kind, random: &mut fastrand::Rng) -> Fault {
         }
         Kind::Slow(server) => Fault::Slow { server, delay_ms: random.u64(5..100), away_ms },
         Kind::LoseCommits => Fault::LoseCommits { count: random.u64(1..4) },
+        Kind::Crash(point) => {
+            let service = if subject == Subject::Standalone { Service::Standalone } else { service_of(point) };
+            Fault::Crash { victim: ours(service, random), point, passes: random.u64(passes(point)), away_ms }
+        }
+    }
+}
+
+/// Whose processes come there.
+const fn service_of(point: Point) -> Service {
+    match point {
+        Point::RepoAfterCommit => Service::Repo,
+        Point::LogicAfterAppend | Point::LogicBetweenRecords | Point::WorkerBeforeCommit | Point::Rebalance => {
+            Service::Logic
+        }
+        Point::TaskBeforeProduce => Service::Task,
+        Point::GatewayBeforeAnswer => Service::Gateway,
+    }
+}
+
+/// How often a process may pass there before it dies. A member joins with the first rebalance: that one it survives.
+const fn passes(point: Point) -> Range<u64> {
+    match point {
+        Point::Rebalance => 1..4,
+        Point::LogicBetweenRecords | Point::TaskBeforeProduce => 0..5,
+        _ => 0..20,
     }
 }
 
@@ -88,6 +114,7 @@ fn fault(kind: Kind, random: &mut fastrand::Rng) -> Fault {
 fn away_ms(kind: Kind) -> Range<u64> {
     match kind {
         Kind::Kill(_) | Kind::Terminate(_) => 50..2_500,
+        Kind::Crash(_) => 50..1_000,
         Kind::Pause(Service::Logic | Service::Task) => 4_500..7_000,
         Kind::Pause(Service::Gateway) => 2_500..6_000,
         Kind::PauseServer(Server::Etcd) => 4_000..6_000,

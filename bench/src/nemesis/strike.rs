@@ -29,6 +29,7 @@ impl World {
             Fault::Flush | Fault::Snapshot | Fault::Restore { .. } => self.strike_redis(fault, recorder).await?,
             Fault::Cut { .. } | Fault::Slow { .. } => self.strike_way(fault, recorder).await?,
             Fault::LoseCommits { count } => self.lose_commits(count, fault, recorder).await?,
+            Fault::Crash { .. } => Box::pin(self.crash(fault, recorder)).await?,
         }
         self.supervise().await
     }

@@ -34,6 +34,8 @@ pub struct Means {
     pub infra: PathBuf,
     /// Where data of the run lies.
     pub folder: PathBuf,
+    /// Variables of our processes, beside the tool's own.
+    pub settings: Vec<(String, String)>,
 }
 
 /// Our processes and what they stand on.
@@ -44,6 +46,8 @@ pub(super) struct World {
     database_url: String,
     /// How often a process had ended by itself, as it may, and was started again.
     pub(super) restarts: u32,
+    /// How often one died at the place it was to die at.
+    pub(super) crashes: u32,
     http: reqwest::Client,
     folder: TempDir,
 }
@@ -58,6 +62,7 @@ impl World {
             logs: logs.to_owned(),
             settings: vec![("GOCHAT__LOGIC__LIMITS__LARGE_FROM".into(), LARGE_FROM.to_string())],
         };
+        start.settings.extend(means.settings.iter().cloned());
         let (mut nodes, mut infrastructure) = (Vec::new(), None);
         let database_url = match subject {
             Subject::Standalone => {
@@ -78,7 +83,7 @@ impl World {
             }
         };
         let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
-        Ok(Self { nodes, infrastructure, database_url, restarts: 0, http, folder })
+        Ok(Self { nodes, infrastructure, database_url, restarts: 0, crashes: 0, http, folder })
     }
 
     /// Where clients may go.

@@ -17,6 +17,7 @@ async fn survives(name: &str, subject: Subject, seed: u64, (load_s, users, rate)
         infra: root.join("scripts/infra"),
         // Databases of a user of their own have to reach it.
         folder: std::env::temp_dir(),
+        settings: Vec::new(),
     };
     let order = Order {
         scenario: Scenario::named(name).unwrap(),
