@@ -16,6 +16,10 @@ pub(crate) struct Cli {
     /// A configuration file (TOML); `gochat config defaults` prints one with every key.
     #[arg(long, short, global = true)]
     pub(crate) config: Option<PathBuf>,
+    /// The bug that this process is to have.
+    #[cfg(feature = "planted-bugs")]
+    #[arg(long, env = "GOCHAT_PLANTED_BUG", hide = true)]
+    pub(crate) planted_bug: Option<im_infra::planted::Bug>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

@@ -15,6 +15,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let _armed = im_infra::failpoint::arm();
+    #[cfg(feature = "planted-bugs")]
+    if let Some(bug) = cli.planted_bug {
+        im_infra::planted::choose(bug);
+    }
     // Before anything that speaks TLS: several libraries would each look for a provider.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         return cli::failed(&anyhow::anyhow!("a TLS provider was installed twice"));

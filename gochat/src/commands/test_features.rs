@@ -1,11 +1,14 @@
 //! `gochat test-features`: what the nemesis asks a binary before it relies on it.
 
-use im_infra::failpoint;
+use im_infra::{failpoint, planted};
 
 use crate::cli::say;
 
 pub(super) fn run() {
     for point in failpoint::compiled_in() {
         say(format_args!("failpoint {}", point.name()));
+    }
+    for bug in planted::compiled_in() {
+        say(format_args!("planted-bug {bug}"));
     }
 }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use futures_util::task::AtomicWaker;
+use im_infra::planted::{self, Bug};
 use proto::ErrorCode;
 use tokio::sync::Notify;
 
@@ -56,6 +57,9 @@ impl Outgoing {
         }
         // One frame always fits: what is asked for is cut to size before it comes here.
         let full = state.frames.len() >= self.frames_max || state.bytes + wire.len() > self.bytes_max;
+        if full && planted::is(Bug::DropWithoutResync) {
+            return;
+        }
         if full && !state.frames.is_empty() {
             state.frames = VecDeque::new();
             state.closing = Some(ErrorCode::TooSlow);

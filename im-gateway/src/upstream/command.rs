@@ -9,6 +9,7 @@ use im_infra::{
     clock::Clock,
     ids::{CommandId, ConversationId, UserId},
     mq::{NewRecord, Topic},
+    planted::{self, Bug},
     telemetry::trace_context,
 };
 use prost::Message as _;
@@ -75,7 +76,8 @@ impl Intake {
         let record = self.stamp(caller, &conversation_id, action);
         let key = Key { user_id: caller.user_id, conversation_id, command_id: record.command_id.clone() };
         let bytes = record.encoded_len();
-        let new = NewRecord::keyed(key.conversation_id.clone(), record.encode_to_vec())
+        let by = if planted::is(Bug::PartitionKeyWrong) { &key.command_id } else { &key.conversation_id };
+        let new = NewRecord::keyed(by.clone(), record.encode_to_vec())
             .header(trace_context::TRACE_PARENT, trace_context::current());
         if new.bytes() > Topic::Upstream.record_bytes_max() {
             return Err(Error::new(ErrorCode::BodyTooBig)

@@ -4,7 +4,11 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::extract::ws::{Message, WebSocket};
-use im_infra::{interval::Interval, session_store::Route};
+use im_infra::{
+    interval::Interval,
+    planted::{self, Bug},
+    session_store::Route,
+};
 use proto::{
     Error, ErrorCode, client,
     client::{Hello, client_frame::Frame as ClientBody, server_frame::Frame as Body},
@@ -105,6 +109,9 @@ async fn enter(shared: &Shared, hello: &Hello, format: Format, bearer: Option<St
 async fn greet(shared: &Shared, connection: &Connection, hello: &Hello) -> Result<Frame, Error> {
     let user_id = connection.identity.caller.user_id;
     for place in shared.logic.conversations().large_of(LargeOfRequest { user_id }).await?.into_inner().places {
+        if planted::is(Bug::IndexNotLoaded) {
+            break;
+        }
         let interval = Interval { visible_from: place.visible_from, left_seq: place.left_seq };
         shared.index.merge(&place.conversation_id, user_id, interval);
     }
@@ -144,6 +151,9 @@ pub(super) async fn leave(shared: &Shared, opened: &Opened) {
     shared.connections.remove(&opened.connection);
     shared.index.leave(opened.connection.identity.caller.user_id);
     shared.metrics.connections.add(-1, &[]);
+    if planted::is(Bug::RouteNotRemoved) {
+        return;
+    }
     if let Err(error) = shared.routes.remove(std::slice::from_ref(&opened.route)).await {
         tracing::warn!(%error, "route not removed, it will run out");
     }

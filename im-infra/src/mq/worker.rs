@@ -16,6 +16,7 @@ use crate::{
     clock::Clock,
     failpoint::{Point, reach},
     lifecycle::panic_message,
+    planted::{self, Bug},
     telemetry::names,
 };
 
@@ -80,6 +81,9 @@ impl Worker {
             };
             let Some(next) = batch.last().map(|record| record.offset + 1) else { continue };
             let count = batch.len() as u64;
+            if planted::is(Bug::CommitBeforeEffect) {
+                let _ = self.commit(&*assignment.commit, next).await;
+            }
             if self.process(batch).await.is_err() {
                 break;
             }
@@ -118,6 +122,7 @@ impl Worker {
                     self.burial.success();
                     return Ok(());
                 }
+                Err(Failure::Transient(_)) if planted::is(Bug::ReplayAfterLastSent) => return Ok(()),
                 Err(Failure::Transient(error)) => self.wait(&mut waits, &error).await?,
                 Err(Failure::Poison(poison)) => self.bury_poison(&mut batch, poison).await?,
                 Err(Failure::Unknown(_)) => return self.each_alone(batch).await,
@@ -170,6 +175,9 @@ impl Worker {
 
     /// One call of the handler; a panic is an unknown failure, not the end of the partition.
     async fn attempt(&self, batch: &[Record]) -> Result<(), Failure> {
+        if planted::is(Bug::PanicSwallowed) && fastrand::u8(..) == 0 {
+            return Ok(());
+        }
         AssertUnwindSafe(self.handler.handle(batch)).catch_unwind().await.unwrap_or_else(|panic| {
             let message = panic_message(&*panic);
             tracing::error!(panic = message, "handler panicked");

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use im_infra::{ids::UserId, interval::Interval};
+use im_infra::{
+    ids::UserId,
+    interval::Interval,
+    planted::{self, Bug},
+};
 use proto::{
     common::FanOutMode,
     repo::{self, state_change::Change},
@@ -67,7 +71,8 @@ impl Audience {
         if self.is_large {
             return Reach::Conversation;
         }
-        Reach::Users(self.intervals.iter().filter(|(_, interval)| interval.sees(seq)).map(|(&user, _)| user).collect())
+        let sees = |interval: &Interval| interval.sees(seq) || planted::is(Bug::DeliverToRemoved);
+        Reach::Users(self.intervals.iter().filter(|(_, interval)| sees(interval)).map(|(&user, _)| user).collect())
     }
 
     /// Who is there now, in a conversation that is not large.

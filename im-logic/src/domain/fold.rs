@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use im_infra::planted::{self, Bug};
 use proto::{
     Error, common,
     message::Entry,
@@ -58,6 +59,11 @@ pub enum Settled {
 
 /// Takes an answer of the store; in the order of the decisions, as the audience moves along.
 pub fn settle(decision: &Decision, outcome: AppendOutcome, audience: &mut Audience) -> Settled {
+    if planted::is(Bug::StoredOutcomeIgnored)
+        && let Some(Verdict::Rejected(error)) = &decision.verdict
+    {
+        return Settled::Refused(error.clone());
+    }
     match outcome.outcome {
         Some(Outcome::Entry(entry)) => {
             if let Some(Verdict::Accepted(accepted)) = &decision.verdict {

@@ -1,6 +1,9 @@
 //! What a member may see of a conversation, and what a device lacks of it. Whatever is read for users is cut here.
 
-use im_infra::interval::Interval;
+use im_infra::{
+    interval::Interval,
+    planted::{self, Bug},
+};
 use proto::{
     conversation::{Conversation, Known},
     repo::{Head, Member, Membership},
@@ -14,6 +17,11 @@ pub fn conversation(head: Head, membership: &Membership, peer: Option<User>) -> 
     let member = membership.member.unwrap_or_default();
     let left = member.left_seq != 0;
     let interval = Interval { visible_from: member.visible_from, left_seq: member.left_seq };
+    let unread = if planted::is(Bug::UnreadByCounting) {
+        head.last_seq - member.read_seq
+    } else {
+        head.last_msg_no - membership.read_msg_no
+    };
     Conversation {
         kind: head.kind,
         title: head.title,
@@ -25,7 +33,7 @@ pub fn conversation(head: Head, membership: &Membership, peer: Option<User>) -> 
         visible_from: member.visible_from,
         left_seq: member.left_seq,
         read_seq: member.read_seq,
-        unread: if left { 0 } else { (head.last_msg_no - membership.read_msg_no).max(0) },
+        unread: if left { 0 } else { unread.max(0) },
         peer_read_seq: membership.peer_read_seq,
         peer,
         last_entry: head.last_entry.filter(|entry| interval.sees(entry.seq)),
@@ -37,7 +45,8 @@ pub fn conversation(head: Head, membership: &Membership, peer: Option<User>) -> 
 /// The entries of a range that a member may see, first and last; nothing if the first is behind the last. `to_seq` 0: to the
 /// newest.
 pub fn range(member: &Member, from_seq: i64, to_seq: i64) -> (i64, i64) {
-    let from = from_seq.max(member.visible_from).max(1);
+    let visible_from = if planted::is(Bug::PageNotCut) { 1 } else { member.visible_from };
+    let from = from_seq.max(visible_from).max(1);
     (from, if to_seq <= 0 { visible_to(member) } else { to_seq.min(visible_to(member)) })
 }
 

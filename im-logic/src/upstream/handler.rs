@@ -11,6 +11,7 @@ use im_infra::{
     failpoint::{Point, reach},
     ids::{Mint, UserId},
     mq::{Failure, Handler, Record},
+    planted::{self, Bug},
     telemetry::trace_context,
 };
 use proto::{
@@ -130,11 +131,12 @@ impl Upstream {
             let state = now.get(&id).map_or(folded, State::of);
             let mut audience = now.get(&id).or_else(|| states.get(&id)).map(Audience::of).unwrap_or_default();
             for ((arrival, decision), outcome) in arrivals.into_iter().zip(&group.decisions).zip(outcomes.outcomes) {
+                let is_silent = outcome.repeated_command && planted::is(Bug::DedupWithoutPush);
                 match settle(decision, outcome, &mut audience) {
                     Settled::Stored(entry, reach) => {
                         let result = mq::outcome::Result::Stored(stored(&entry));
                         let follow_up = follow_up::of(&entry, &state, &self.limits, self.clock.now_ms());
-                        done.push(Decided { arrival, result, push: Some((entry, reach)), follow_up });
+                        done.push(Decided { arrival, result, push: (!is_silent).then_some((entry, reach)), follow_up });
                     }
                     Settled::Refused(error) => {
                         let result = mq::outcome::Result::Error(error);

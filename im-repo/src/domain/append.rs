@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::Bytes;
-use im_infra::ids::UserId;
+use im_infra::{
+    ids::UserId,
+    planted::{self, Bug},
+};
 use proto::{
     common,
     message::Entry,
@@ -91,7 +94,10 @@ pub fn expected(group: &AppendGroup) -> Option<&Row> {
 /// decisions were made upon another state, "decide again"; else it is stored, rejections included.
 pub fn plan(locked: Locked, group: &AppendGroup, now_ms: i64) -> Plan {
     let Locked { row, mut known } = locked;
-    let mut fresh = row.state_version == group.state_version;
+    let mut fresh = row.state_version == group.state_version || planted::is(Bug::StateVersionIgnored);
+    if planted::is(Bug::NoDedup) {
+        known.clear();
+    }
     let mut here = HashSet::new();
     let mut plan = Plan { row, ..Plan::default() };
     for decision in &group.decisions {
@@ -156,6 +162,9 @@ impl Plan {
     fn accept(&mut self, conversation_id: &str, decision: &Decision, accepted: &Accepted, now_ms: i64) -> Entry {
         let msg_no_before = self.row.last_msg_no;
         self.row.last_seq += 1;
+        if planted::is(Bug::SeqFromClock) {
+            self.row.last_seq = self.row.last_seq.max(now_ms);
+        }
         self.row.last_msg_no += i64::from(accepted.countable);
         self.row.last_created_at_ms = self.row.last_created_at_ms.max(now_ms);
         let entry = Entry {

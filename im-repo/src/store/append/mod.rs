@@ -8,7 +8,10 @@ mod write;
 
 use std::{collections::HashMap, time::Instant};
 
-use im_infra::failpoint::{Point, reach};
+use im_infra::{
+    failpoint::{Point, reach},
+    planted::{self, Bug},
+};
 use proto::{
     Error, ErrorCode,
     repo::{AppendGroup, AppendOutcome, DecideAgain, GroupOutcome, Row, append_outcome::Outcome},
@@ -84,6 +87,9 @@ impl Store {
             return Err(DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout));
         }
         known::read(&transaction, groups, &mut locked).await?;
+        if planted::is(Bug::SeqFromCache) {
+            lock::believe(groups, &mut locked);
+        }
         let now_ms = self.clock.now_ms();
         let plans: Vec<(&str, Plan)> = groups
             .iter()
@@ -132,7 +138,7 @@ impl Store {
         let changes = tell::changes(&self.aside, groups, &plans);
         // Without changes there is nothing to doubt either.
         let telling = (!changes.is_empty()).then(|| self.aside.telling());
-        transaction.commit().await?;
+        commit(transaction).await?;
         reach(Point::RepoAfterCommit);
         if let Some(telling) = telling {
             telling.tell(&changes).await;
@@ -144,6 +150,17 @@ impl Store {
         };
         Ok(plans.into_iter().map(outcome).collect())
     }
+}
+
+async fn commit(transaction: DatabaseTransaction) -> Result<(), DbErr> {
+    if planted::is(Bug::AckBeforeCommit) {
+        planted::later(async move { drop(transaction.commit().await) });
+        return Ok(());
+    }
+    if planted::is(Bug::PushBeforeCommit) && fastrand::u8(..) == 0 {
+        return transaction.rollback().await;
+    }
+    transaction.commit().await
 }
 
 /// Two halves, by conversation first, then by record; or the one decision that cannot be halved.
