@@ -1,5 +1,7 @@
 //! `nemesis` and `ledger`: the command line of proof under faults.
 
+mod bugs;
+
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::bail;
@@ -34,9 +36,16 @@ pub(crate) enum NemesisCommand {
     Run(RunArgs),
     /// Many runs, scenario after scenario, over as many sittings as it takes: what its folder holds is not done again.
     ///
-    /// Void runs do not count. Scenarios that let a process crash somewhere take part where the binary has failpoints. After each run TARGET-summary.json is written. Ctrl-C ends the sitting; the run at work is done
-    /// again in the next one. Exit codes: 0 enough runs and all clean, 1 violations or failures, 2 a wrong request, 3 not yet enough.
+    /// Void runs do not count. Scenarios that let a process crash somewhere take part where the binary has failpoints. After each
+    /// run TARGET-summary.json is written. Ctrl-C ends the sitting; the run at work is done again in the next one. Exit codes:
+    /// 0 enough runs and all clean, 1 violations or failures, 2 a wrong request, 3 not yet enough.
     Campaign(CampaignArgs),
+    /// Plants bugs in the services, one after the other, and looks whether the ledger finds them.
+    ///
+    /// Each has its scenarios, and a number of runs after which it counts as missed. What the folder holds of earlier sittings is
+    /// not done again; the table is written from that. It needs a binary with bugs and failpoints in it, and some need the servers
+    /// of `processes`. Exit codes: 0 all found, 1 one was missed, 2 a wrong request, 3 not yet looked for all of them.
+    Bugs(bugs::BugsArgs),
 }
 
 /// What any run needs.
@@ -51,6 +60,13 @@ pub(crate) struct Site {
     /// Messages a second, of all of them together.
     #[arg(long, default_value_t = 100, value_parser = value_parser!(u32).range(10..=2_000))]
     rate: u32,
+    #[command(flatten)]
+    tools: Tools,
+}
+
+/// With what runs are made.
+#[derive(Args)]
+pub(crate) struct Tools {
     /// The binary to start [default: gochat beside this one].
     #[arg(long, value_name = "PATH")]
     gochat: Option<PathBuf>,
@@ -125,7 +141,7 @@ fn minutes(text: &str) -> Result<f64, String> {
     }
 }
 
-impl Site {
+impl Tools {
     async fn means(&self, subject: Subject) -> anyhow::Result<Means> {
         let infra = match (subject, self.infra_script.canonicalize()) {
             (Subject::Standalone, _) => PathBuf::new(),
@@ -141,7 +157,9 @@ impl Site {
         }
         Ok(Means { gochat: gochat(self.gochat.as_deref()).await?, infra, folder, settings: Vec::new() })
     }
+}
 
+impl Site {
     fn order(&self, scenario: &'static Scenario, subject: Subject, seed: u64, history: PathBuf) -> Order {
         let load = Duration::from_secs_f64(self.minutes * 60.0);
         Order { scenario, subject, seed, load, users: usize::from(self.users), rate: self.rate, history }
@@ -154,6 +172,7 @@ pub(crate) async fn nemesis(command: NemesisCommand, stop: &CancellationToken) -
         NemesisCommand::List => list(),
         NemesisCommand::Run(args) => Box::pin(run_one(&args, stop)).await?,
         NemesisCommand::Campaign(args) => Box::pin(campaign(&args, stop)).await?,
+        NemesisCommand::Bugs(args) => Box::pin(bugs::bugs(&args, stop)).await?,
     }
     Ok(())
 }
@@ -180,7 +199,7 @@ async fn run_one(args: &RunArgs, stop: &CancellationToken) -> anyhow::Result<()>
         None => Subject::Standalone,
     };
     let history = args.history.clone().unwrap_or_else(|| format!("{}-{}.history.gz", scenario.name, args.seed).into());
-    let means = args.site.means(subject).await?;
+    let means = args.site.tools.means(subject).await?;
     if scenario.needs_failpoints() && !Features::of(&means.gochat).await?.have_failpoints() {
         return Err(usage(format!(
             "{} has no failpoints: build it with `cargo build --release -p gochat --features failpoints`",
@@ -207,7 +226,7 @@ fn judged(outcome: &Outcome) -> anyhow::Result<()> {
 }
 
 async fn campaign(args: &CampaignArgs, stop: &CancellationToken) -> anyhow::Result<()> {
-    let means = args.site.means(args.target).await?;
+    let means = args.site.tools.means(args.target).await?;
     // Scenario and history are the campaign's own for each run.
     let order = args.site.order(&Scenario::all()[0], args.target, args.seed, PathBuf::new());
     let (folder, wanted) = (args.folder.clone(), args.runs as usize);

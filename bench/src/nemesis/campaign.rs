@@ -200,13 +200,14 @@ fn summarize(wanted: usize, tries: &[(String, Try)]) -> Summary {
 }
 
 /// Whole or not at all, whatever happens to this program.
-fn save(path: &Path, what: &impl Serialize) -> anyhow::Result<()> {
+pub(super) fn save(path: &Path, what: &impl Serialize) -> anyhow::Result<()> {
     let fresh = path.with_extension("new");
     let written = fs::write(&fresh, serde_json::to_string_pretty(what)?).and_then(|()| fs::rename(&fresh, path));
     written.with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn clear(history: &Path) -> io::Result<()> {
+/// Nothing is left of a run.
+pub(super) fn clear(history: &Path) -> io::Result<()> {
     for gone in [fs::remove_file(history), fs::remove_dir_all(logs_of(history))] {
         match gone {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

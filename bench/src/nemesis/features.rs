@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path, process::Stdio};
 
 use anyhow::Context as _;
-use im_infra::failpoint::Point;
+use im_infra::{failpoint::Point, planted::Bug};
 use tokio::process::Command;
 
 /// What a binary has that a release has not.
@@ -27,6 +27,11 @@ impl Features {
         Self { lines: said.lines().map(str::to_owned).collect() }
     }
 
+    /// Whether every planted bug can be chosen.
+    pub fn have_bugs(&self) -> bool {
+        Bug::ALL.iter().all(|bug| self.lines.contains(&format!("planted-bug {bug}")))
+    }
+
     /// Whether its processes can be made to die at every place that has a name.
     pub fn have_failpoints(&self) -> bool {
         Point::ALL.iter().all(|point| self.lines.contains(&format!("failpoint {}", point.name())))
@@ -40,7 +45,7 @@ mod tests {
     #[test]
     fn a_binary_with_some_of_the_places_is_an_older_one() {
         let all: String = Point::ALL.iter().map(|point| format!("failpoint {}\n", point.name())).collect();
-        assert!(Features::parse(&all).have_failpoints());
+        assert!(Features::parse(&all).have_failpoints() && !Features::parse(&all).have_bugs());
         let some = all.split_once('\n').unwrap().1;
         assert!(!Features::parse(some).have_failpoints() && !Features::parse("").have_failpoints());
     }

@@ -87,6 +87,9 @@ fn rendered() -> String {
         let names = if names.is_empty() { "not yet".to_owned() } else { names.join("<br>") };
         let _ = writeln!(text, "| {} | {what} | {names} |", rule.to_uppercase());
     }
+    if root().join("docs/planted-bugs.md").exists() {
+        text.push_str("\n[Planted bugs](planted-bugs.md): what shows that the proof under faults can fail.\n");
+    }
     text
 }
 
