@@ -21,7 +21,7 @@ pub(crate) struct BugsArgs {
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<Bug>,
     /// Where a file for each bug, and the histories, are kept. A bug whose file is removed is looked for again.
-    #[arg(long, value_name = "DIR", default_value = "planted-bugs")]
+    #[arg(long, value_name = "DIR", default_value = "target/planted-bugs")]
     folder: PathBuf,
     /// The table, written from all that the folder holds.
     #[arg(long, value_name = "FILE", default_value = "docs/planted-bugs.md")]
