@@ -2,6 +2,8 @@
 
 /// A hop inside a site, microseconds.
 pub(crate) const HOP: (u64, u64) = (100, 2_000);
+/// One that takes long: a packet is sent again, a server is busy.
+pub(crate) const SLOW_HOP: (u64, u64) = (2_000, 150_000);
 /// A hop between a client and its gateway.
 pub(crate) const WIRE: (u64, u64) = (500, 30_000);
 /// Until a call that is not answered is given up.
@@ -14,6 +16,8 @@ pub(crate) const PAUSE: (u64, u64) = (20_000, 2_500_000);
 /// Probabilities, each of one hop.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Faults {
+    /// It takes long.
+    pub(crate) hop_slow: f64,
     /// A call to the store does not come there.
     pub(crate) call_lost: f64,
     /// It comes there, and the answer is lost.
@@ -32,6 +36,7 @@ pub(crate) struct Faults {
 
 impl Faults {
     pub(crate) const CHAOS: Self = Self {
+        hop_slow: 0.03,
         call_lost: 0.01,
         answer_lost: 0.02,
         call_doubled: 0.02,
@@ -42,6 +47,7 @@ impl Faults {
     };
 
     pub(crate) const NONE: Self = Self {
+        hop_slow: 0.0,
         call_lost: 0.0,
         answer_lost: 0.0,
         call_doubled: 0.0,

@@ -22,6 +22,8 @@ pub(crate) struct Oracle {
     newest: HashMap<(String, usize), u64>,
     told: HashMap<(UserId, String, String), Told>,
     cursors: HashMap<(String, UserId), i64>,
+    /// Entries that were committed, of all conversations.
+    commits: u64,
 }
 
 struct Line {
@@ -31,6 +33,8 @@ struct Line {
     /// Messages so far.
     number: i64,
     created_at_ms: i64,
+    /// The how many-th commit of all it was.
+    commit: u64,
 }
 
 /// What a sender was told of a command.
@@ -67,12 +71,14 @@ impl Oracle {
             return Err(format!("time steps back at {at}"));
         }
         let number = log.last().map_or(0, |last| last.number) + i64::from(countable);
+        self.commits += 1;
         log.push(Line {
             message_id: entry.message_id,
             sender: entry.sender_id,
             command: entry.command_id.clone(),
             number,
             created_at_ms: entry.created_at_ms,
+            commit: self.commits,
         });
         if entry.msg_no != number {
             return Err(format!("{at} has number {}, not {number}", entry.msg_no));
@@ -202,6 +208,25 @@ impl Oracle {
             *who == user && places.last().is_some_and(|place| place.1.is_none())
         };
         self.places.iter().filter(is_there).map(|((id, _), _)| &**id).collect()
+    }
+
+    /// How many entries were committed so far.
+    pub(crate) const fn commits(&self) -> u64 {
+        self.commits
+    }
+
+    /// Entries that were committed after so many others and that a user may see, by the newest place in each conversation.
+    pub(crate) fn owed(&self, user: UserId, since: u64) -> Vec<(&str, i64)> {
+        let of_user = self.places.iter().filter(|((_, who), _)| *who == user);
+        let mut owed: Vec<(&str, i64)> = of_user
+            .filter_map(|((id, _), places)| Some((&**id, self.logs.get(id)?, *places.last()?)))
+            .flat_map(|(id, log, place)| log.iter().zip(1..).map(move |(line, seq)| (id, line, seq, place)))
+            .filter(|(_, line, seq, place)| line.commit > since && holds(*place, *seq))
+            .map(|(id, _, seq, _)| (id, seq))
+            .collect();
+        // The places are in no order, and what is told of a run must be the same each time.
+        owed.sort_unstable();
+        owed
     }
 
     /// The newest entry.

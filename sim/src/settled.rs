@@ -5,7 +5,10 @@ use crate::world::World;
 impl World {
     /// Everybody is there, every command has its outcome, and everybody has every entry without having come again.
     pub(crate) fn check_pushed(&mut self) {
-        let judged = (0..self.clients.len()).try_for_each(|at| self.has_everything(at));
+        let judged = (0..self.clients.len()).try_for_each(|at| {
+            self.has_everything(at)?;
+            self.was_pushed(at)
+        });
         self.judge(judged);
         let backlog = self.backlog();
         if backlog > 0 {
@@ -33,6 +36,19 @@ impl World {
         let still = client.following.iter().find(|(id, following)| !following.has_left && !present.contains(&***id));
         match still {
             Some((id, _)) => Err(format!("missed: client {at} of {} believes to be in {id}", client.user)),
+            None => Ok(()),
+        }
+    }
+
+    /// Not found by a hole and fetched: what is stored after the digest of a hello was read is pushed, unless the client was
+    /// told to sync after that.
+    fn was_pushed(&self, at: usize) -> Result<(), String> {
+        let client = &self.clients[at];
+        let since = client.link.and_then(|link| self.link(link)?.owed_since);
+        let owed = since.map(|since| self.oracle.owed(client.user, since)).unwrap_or_default();
+        let was = |id: &str, seq: i64| client.pushed.get(id).is_some_and(|pushed| pushed.contains(&seq));
+        match owed.into_iter().find(|(id, seq)| !was(id, *seq)) {
+            Some((id, seq)) => Err(format!("not pushed: {id}/{seq} to client {at} of {}", client.user)),
             None => Ok(()),
         }
     }

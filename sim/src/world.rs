@@ -21,7 +21,7 @@ use crate::{
     actors::{Client, Gateway, Link, Logic, Task},
     bug::Bug,
     event::{Event, Process},
-    faults::Faults,
+    faults::{Faults, HOP, SLOW_HOP},
     oracle::Oracle,
     parts::{Fate, Log, Routes, Store},
     report::{Failure, Report},
@@ -214,6 +214,13 @@ impl World {
                 Topic::Dead | Topic::Event => {}
             }
         }
+    }
+
+    /// After a hop inside the site.
+    pub(crate) fn soon(&mut self, event: Event) {
+        let slow = self.faults.hop_slow;
+        let within = if self.scheduler.chance(slow) { SLOW_HOP } else { HOP };
+        self.scheduler.within(within, event);
     }
 
     /// Produces, or fails to. False: it is not known what is there.

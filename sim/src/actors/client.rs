@@ -42,6 +42,8 @@ pub(crate) struct Client {
     /// Conversation and id of commands whose id was used for something else, too.
     pub(super) reused: BTreeSet<(String, String)>,
     pub(crate) following: BTreeMap<String, Following>,
+    /// What was pushed over this connection.
+    pub(crate) pushed: BTreeMap<String, BTreeSet<i64>>,
 }
 
 /// A command without an outcome.
@@ -85,6 +87,7 @@ impl Client {
             answered: VecDeque::new(),
             reused: BTreeSet::new(),
             following: BTreeMap::new(),
+            pushed: BTreeMap::new(),
         }
     }
 
@@ -113,6 +116,7 @@ impl World {
         let client = &mut self.clients[at];
         client.link = Some(link);
         client.is_greeted = false;
+        client.pushed.clear();
         client.following.values_mut().for_each(|following| following.is_checking = false);
         let digest = client.digest();
         self.send_up(link, Up::Hello(digest));
@@ -148,6 +152,7 @@ impl World {
             Down::Ack { conversation, command, seq } => self.acknowledged(at, (&conversation, &command), seq),
             Down::Error { conversation, command, error } => self.refused(at, link, (conversation, &command), &error),
             Down::Entry(entry) => {
+                self.clients[at].pushed.entry(entry.conversation_id.clone()).or_default().insert(entry.seq);
                 let was_there = self.follows(at, &entry.conversation_id);
                 self.take_entry(at, &entry);
                 if !was_there && self.follows(at, &entry.conversation_id) {

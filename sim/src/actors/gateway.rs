@@ -24,7 +24,7 @@ use super::Sent;
 use crate::{
     bug::Bug,
     event::{Down, Event, GatewayEvent, Process, Up},
-    faults::{HOP, RESTART},
+    faults::RESTART,
     world::World,
 };
 
@@ -166,7 +166,7 @@ impl World {
     /// Later, at this start.
     pub(crate) fn hop(&mut self, at: usize, event: GatewayEvent) {
         let epoch = self.gateways[at].epoch;
-        self.scheduler.within(HOP, Event::Gateway(at, epoch, event));
+        self.soon(Event::Gateway(at, epoch, event));
     }
 
     pub(crate) fn gateway(&mut self, at: usize, epoch: u64, event: GatewayEvent) {
@@ -248,6 +248,9 @@ impl World {
 
     /// To a connection, behind its welcome.
     pub(crate) fn push(&mut self, at: usize, link: u64, down: Down) {
+        if matches!(down, Down::Resync) {
+            self.owe(link);
+        }
         match self.gateways[at].connections.get_mut(&link) {
             Some(connection) if connection.is_greeted => self.send_down(link, down),
             Some(connection) => connection.waiting.push(down),

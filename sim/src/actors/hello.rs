@@ -60,6 +60,7 @@ impl World {
         let Some(connection) = self.gateways[at].connections.get_mut(&link) else { return };
         connection.is_greeted = true;
         let waiting = std::mem::take(&mut connection.waiting);
+        self.owe(link);
         self.send_down(link, Down::Welcome { resumed });
         waiting.into_iter().for_each(|down| self.send_down(link, down));
         if self.has(Bug::DigestBeforeRoute) {

@@ -12,6 +12,9 @@ pub(crate) struct Link {
     pub(crate) gateway: usize,
     pub(crate) epoch: u64,
     is_open: bool,
+    /// Entries committed after so many others are pushed over it: the count when the digest was read, or, later, when the
+    /// client was told to sync. None before the welcome.
+    pub(crate) owed_since: Option<u64>,
     /// When the newest frame arrives, each way.
     up_us: u64,
     down_us: u64,
@@ -29,12 +32,20 @@ impl World {
     /// A connection to a gateway that lives.
     pub(crate) fn open(&mut self, client: usize, gateway: usize) -> u64 {
         let epoch = self.gateways[gateway].epoch;
-        self.links.push(Link { client, gateway, epoch, is_open: true, up_us: 0, down_us: 0 });
+        self.links.push(Link { client, gateway, epoch, is_open: true, owed_since: None, up_us: 0, down_us: 0 });
         self.links.len() as u64 - 1
     }
 
     pub(crate) fn is_open(&self, link: u64) -> bool {
         self.link(link).is_some_and(|link| link.is_open)
+    }
+
+    /// From now on what is committed is owed to the connection.
+    pub(crate) fn owe(&mut self, link: u64) {
+        let commits = self.oracle.commits();
+        if let Some(held) = self.link_mut(link) {
+            held.owed_since = Some(commits);
+        }
     }
 
     pub(crate) fn send_up(&mut self, link: u64, up: Up) {

@@ -22,7 +22,7 @@ use proto::{
 use crate::{
     bug::Bug,
     event::{Address, Event, LogicEvent, Process},
-    faults::{HOP, RESTART},
+    faults::RESTART,
     world::World,
 };
 
@@ -167,7 +167,7 @@ impl World {
         let mint = Mint::new(node.number, node.deadline.clone(), clock.clone());
         let epoch = self.logics[at].epoch + 1;
         self.logics[at] = Logic { epoch, is_up: true, mint, _node: Some(node), ..Logic::new(&clock) };
-        self.scheduler.within(HOP, Event::Rebalance);
+        self.soon(Event::Rebalance);
     }
 
     pub(crate) fn kill_logic(&mut self, at: usize) {
@@ -225,7 +225,7 @@ impl World {
         if worker.work.is_none() && !worker.is_polling {
             worker.is_polling = true;
             let address = Address { logic: at, epoch, partition, generation, call: worker.call };
-            self.scheduler.within(HOP, Event::Logic(address, LogicEvent::Poll));
+            self.soon(Event::Logic(address, LogicEvent::Poll));
         }
     }
 }

@@ -15,7 +15,7 @@ use proto::{
 
 use crate::{
     event::{Event, Process, TaskEvent},
-    faults::{HOP, RESTART},
+    faults::RESTART,
     world::World,
 };
 
@@ -66,16 +66,13 @@ impl World {
         }
     }
 
-    fn task_hop(&mut self, partition: u32, within: (u64, u64), event: TaskEvent) {
-        let epoch = self.task.epoch;
-        self.scheduler.within(within, Event::Task(epoch, partition, event));
-    }
 
     pub(crate) fn wake_task(&mut self, partition: u32) {
         let Some(worker) = self.task.workers.get_mut(&partition).filter(|worker| !worker.is_busy) else { return };
         if worker.next < self.log.end_of(Topic::Task, partition) {
             worker.is_busy = true;
-            self.task_hop(partition, HOP, TaskEvent::Poll);
+            let epoch = self.task.epoch;
+            self.soon(Event::Task(epoch, partition, TaskEvent::Poll));
         }
     }
 
@@ -84,17 +81,17 @@ impl World {
             return;
         }
         let Some(mut worker) = self.task.workers.remove(&partition) else { return };
-        let (within, next) = match event {
-            TaskEvent::Poll => self.task_read(partition, &mut worker),
+        let next = match event {
+            TaskEvent::Poll => Ok(self.task_read(partition, &mut worker)),
             TaskEvent::Live => {
                 worker.live = self.find(&[]).live().cloned().collect();
                 (worker.place, worker.letters) = (0, Letters::default());
-                (HOP, self.task_pack(&mut worker))
+                Ok(self.task_pack(&mut worker))
             }
             TaskEvent::Members(after) => self.task_members(&mut worker, *after),
             TaskEvent::Send => {
                 let letters = std::mem::take(&mut worker.letters);
-                if self.post(letters) { (HOP, TaskEvent::Commit) } else { (RETRY_US, TaskEvent::Live) }
+                if self.post(letters) { Ok(TaskEvent::Commit) } else { Err(TaskEvent::Live) }
             }
             TaskEvent::Commit => {
                 self.log.commit(Topic::Task, partition, worker.generation, worker.end);
@@ -104,16 +101,19 @@ impl World {
             }
         };
         self.task.workers.insert(partition, worker);
-        self.task_hop(partition, within, next);
+        match next {
+            Ok(event) => self.soon(Event::Task(epoch, partition, event)),
+            Err(event) => self.scheduler.within(RETRY_US, Event::Task(epoch, partition, event)),
+        }
     }
 
-    fn task_read(&self, partition: u32, worker: &mut Worker) -> ((u64, u64), TaskEvent) {
+    fn task_read(&self, partition: u32, worker: &mut Worker) -> TaskEvent {
         let payloads = self.log.records(Topic::Task, partition, worker.next, BATCH_MAX);
         worker.end = worker.next + payloads.len() as u64;
         let tasks = payloads.into_iter().filter_map(|payload| mq::Task::decode(payload).ok()?.kind);
         let parts = tasks.flat_map(|task::Kind::FanOut(fan_out)| fan_out.entries);
         worker.entries = parts.filter_map(|part| part.entry).collect();
-        (HOP, TaskEvent::Live)
+        TaskEvent::Live
     }
 
     /// Packs entries up to one that makes its conversation large: its members come first.
@@ -132,11 +132,12 @@ impl World {
         TaskEvent::Send
     }
 
-    fn task_members(&mut self, worker: &mut Worker, after: i64) -> ((u64, u64), TaskEvent) {
+    /// An error: what is tried again after a wait.
+    fn task_members(&mut self, worker: &mut Worker, after: i64) -> Result<TaskEvent, TaskEvent> {
         if self.read_fails() {
-            return (RETRY_US, TaskEvent::Live);
+            return Err(TaskEvent::Live);
         }
-        let Some(entry) = worker.entries.get(worker.place).cloned() else { return (HOP, TaskEvent::Send) };
+        let Some(entry) = worker.entries.get(worker.place).cloned() else { return Ok(TaskEvent::Send) };
         let page = self.store.members(&entry.conversation_id, after, PAGE_MEMBERS);
         let users: Vec<i64> = page.iter().map(|member| member.user_id).collect();
         for (gateway, here) in self.find(&users).split(&users) {
@@ -150,14 +151,14 @@ impl World {
             index(&mut worker.letters, &gateway, &entry.conversation_id, members);
         }
         if page.len() == PAGE_MEMBERS {
-            return (HOP, TaskEvent::Members(users.last().copied().unwrap_or(after)));
+            return Ok(TaskEvent::Members(users.last().copied().unwrap_or(after)));
         }
         for gateway in &worker.live {
             index(&mut worker.letters, gateway, &entry.conversation_id, MemberIndex::default());
         }
         pack(&mut worker.letters, &worker.live, &entry);
         worker.place += 1;
-        (HOP, self.task_pack(worker))
+        Ok(self.task_pack(worker))
     }
 }
 

@@ -9,7 +9,7 @@ use super::logic::{Stage, Work, Worker};
 use crate::{
     bug::Bug,
     event::{Address, Event, LogicEvent, StoreAnswer, StoreCall},
-    faults::{CALL, HOP},
+    faults::CALL,
     world::World,
 };
 
@@ -66,7 +66,7 @@ impl World {
     pub(crate) fn wait(&mut self, address: Address, mut work: Box<Work>, stage: Stage) {
         work.stage = stage;
         let address = self.put_back(address, work);
-        self.scheduler.within(HOP, Event::Logic(address, LogicEvent::Next));
+        self.soon(Event::Logic(address, LogicEvent::Next));
     }
 
     /// Everything anew, in place, for as long as the partition is ours.
@@ -100,7 +100,7 @@ impl World {
             if self.scheduler.chance(doubled) {
                 self.scheduler.within(CALL, Event::Store(call.clone(), None));
             }
-            self.scheduler.within(HOP, Event::Store(call, Some(address)));
+            self.soon(Event::Store(call, Some(address)));
         }
     }
 
@@ -121,7 +121,7 @@ impl World {
             }
         };
         if let Some(address) = to {
-            self.scheduler.within(HOP, Event::Logic(address, LogicEvent::Answer(Some(answer))));
+            self.soon(Event::Logic(address, LogicEvent::Answer(Some(answer))));
         }
     }
 

@@ -1,4 +1,5 @@
-//! Every planted bug is found within a bounded number of seeds, and the seed that finds it finds it again at the same step.
+//! Every planted bug is found within a bounded number of seeds, and because of the bug: the seed that finds it passes without it.
+//! It finds it again at the same step.
 
 use im_sim::{Bug, Options, run};
 
@@ -6,7 +7,7 @@ use im_sim::{Bug, Options, run};
 const SEEDS_MAX: u64 = 40;
 
 #[test]
-fn every_planted_bug_is_found_and_found_again_at_the_same_step() {
+fn every_planted_bug_is_found_because_of_it_and_found_again_at_the_same_step() {
     let mut missed = Vec::new();
     for bug in Bug::ALL.iter().copied() {
         let options = |seed| Options { seed, steps: 12_000, bug: Some(bug) };
@@ -17,6 +18,8 @@ fn every_planted_bug_is_found_and_found_again_at_the_same_step() {
         };
         let again = run(&options(found.seed));
         assert_eq!((again.failure, again.hash), (found.failure, found.hash), "{bug}");
+        let without = run(&Options { bug: None, ..options(found.seed) });
+        assert!(without.failure.is_none(), "{bug} has nothing to do with what fails without it, too: {without}");
     }
     assert!(missed.is_empty(), "not found: {missed:?}");
 }
