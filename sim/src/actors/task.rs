@@ -66,7 +66,6 @@ impl World {
         }
     }
 
-
     pub(crate) fn wake_task(&mut self, partition: u32) {
         let Some(worker) = self.task.workers.get_mut(&partition).filter(|worker| !worker.is_busy) else { return };
         if worker.next < self.log.end_of(Topic::Task, partition) {
