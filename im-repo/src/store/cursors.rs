@@ -13,6 +13,7 @@ use sea_orm::{
 
 use super::{
     IDS_MAX, KEYS_AT_ONCE, Store,
+    append::padded,
     entity::{conversation, cursor, member},
 };
 use crate::{
@@ -46,6 +47,10 @@ pub(super) async fn merge(
     }
     if merged.is_empty() {
         return Ok(());
+    }
+    let mut merged: Vec<_> = merged.into_iter().collect();
+    if engine == Engine::Mysql {
+        merged = padded(merged);
     }
     let mut sql = "insert into cursors (conversation_id, user_id, read_seq, read_msg_no) values ".to_owned();
     let mut values: Vec<Value> = Vec::with_capacity(merged.len() * 4);

@@ -13,8 +13,17 @@ use sea_orm::{
     sea_query::{Expr, Query, SelectStatement, UnionType},
 };
 
-use super::super::entity::{entry, rejection};
+use super::{
+    super::entity::{entry, rejection},
+    padded,
+};
 use crate::domain::{Known, Locked};
+
+/// Conversation, sender, id.
+type Command<'a> = (&'a str, i64, &'a str);
+
+/// Commands of one statement: each is a branch of an OR, and SQLite's expressions go 1,000 deep.
+const COMMANDS_AT_ONCE: usize = 256;
 
 /// Entries and rejections in one statement: it is asked for every append.
 pub(super) async fn read(
@@ -22,7 +31,18 @@ pub(super) async fn read(
     groups: &[AppendGroup],
     locked: &mut HashMap<String, Locked>,
 ) -> Result<(), DbErr> {
-    for row in transaction.query_all(&statement(groups)).await? {
+    for some in commands(groups).chunks(COMMANDS_AT_ONCE) {
+        read_some(transaction, padded(some.to_vec()), locked).await?;
+    }
+    Ok(())
+}
+
+async fn read_some(
+    transaction: &DatabaseTransaction,
+    commands: Vec<Command<'_>>,
+    locked: &mut HashMap<String, Locked>,
+) -> Result<(), DbErr> {
+    for row in transaction.query_all(&statement(&commands)).await? {
         let conversation_id: String = row.try_get("", "conversation_id")?;
         let Some(locked) = locked.get_mut(&conversation_id) else { continue };
         let (sender_id, command_id): (i64, String) = (row.try_get("", "sender_id")?, row.try_get("", "command_id")?);
@@ -48,38 +68,39 @@ pub(super) async fn read(
 }
 
 /// The columns of both tables under the names of an entry's; a rejection has no place, which is 0.
-fn statement(groups: &[AppendGroup]) -> SelectStatement {
+fn statement(commands: &[Command<'_>]) -> SelectStatement {
     use {entry::Column as E, rejection::Column as R};
     let rejections = Query::select()
         .columns([R::ConversationId, R::SenderId, R::CommandId, R::PayloadHash, R::Error])
         .exprs([Expr::value(0_i64), Expr::value(0_i64), Expr::value(0_i64), Expr::value(0_i64)])
         .from(rejection::Entity)
-        .cond_where(commands(groups, (R::ConversationId, R::SenderId, R::CommandId)))
+        .cond_where(any_of(commands, (R::ConversationId, R::SenderId, R::CommandId)))
         .to_owned();
     Query::select()
         .columns([E::ConversationId, E::SenderId, E::CommandId, E::PayloadHash, E::Body])
         .columns([E::Seq, E::MessageId, E::MsgNo, E::CreatedAtMs])
         .from(entry::Entity)
-        .cond_where(commands(groups, (E::ConversationId, E::SenderId, E::CommandId)))
+        .cond_where(any_of(commands, (E::ConversationId, E::SenderId, E::CommandId)))
         .union(UnionType::All, rejections)
         .to_owned()
 }
 
-/// `(conversation = ? and sender = ? and command in (...)) or ...`: every engine answers it from the unique key.
-fn commands<C: sea_orm::ColumnTrait>(groups: &[AppendGroup], (conversation, sender, command): (C, C, C)) -> Condition {
-    let mut any = Condition::any();
-    for group in groups {
-        let mut by_sender: HashMap<i64, BTreeSet<&str>> = HashMap::new();
-        for decision in &group.decisions {
-            by_sender.entry(decision.sender_id).or_default().insert(&decision.command_id);
-        }
-        for (sender_id, ids) in by_sender {
-            let same = Condition::all()
-                .add(conversation.eq(&*group.conversation_id))
-                .add(sender.eq(sender_id))
-                .add(command.is_in(ids));
-            any = any.add(same);
-        }
-    }
-    any
+/// Each once.
+fn commands(groups: &[AppendGroup]) -> Vec<Command<'_>> {
+    let of_group = |group| {
+        let group: &AppendGroup = group;
+        let id = group.conversation_id.as_str();
+        group.decisions.iter().map(move |decision| (id, decision.sender_id, decision.command_id.as_str()))
+    };
+    let commands: BTreeSet<Command<'_>> = groups.iter().flat_map(of_group).collect();
+    commands.into_iter().collect()
+}
+
+/// `(conversation = ? and sender = ? and command = ?) or ...`: every engine answers it from the unique key.
+fn any_of<C: sea_orm::ColumnTrait>(commands: &[Command<'_>], (conversation, sender, command): (C, C, C)) -> Condition {
+    let same = |&(conversation_id, sender_id, command_id): &Command<'_>| {
+        let id = Condition::all().add(conversation.eq(conversation_id)).add(sender.eq(sender_id));
+        id.add(command.eq(command_id))
+    };
+    commands.iter().map(same).fold(Condition::any(), Condition::add)
 }

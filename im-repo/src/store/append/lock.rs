@@ -9,7 +9,12 @@ use sea_orm::{
     sea_query::OnConflict,
 };
 
-use super::super::{Store, entity::conversation};
+use im_infra::database::Engine;
+
+use super::{
+    super::{Store, entity::conversation},
+    padded,
+};
 use crate::domain::{Locked, Row};
 
 pub(super) fn sorted_ids(groups: &[AppendGroup]) -> Vec<String> {
@@ -39,7 +44,7 @@ pub(super) async fn lock_rows(
     ids: &[String],
 ) -> Result<HashMap<String, Locked>, DbErr> {
     let rows = conversation::Entity::find()
-        .filter(conversation::COLUMN.conversation_id.is_in(ids))
+        .filter(conversation::COLUMN.conversation_id.is_in(padded(ids.to_vec())))
         .order_by_asc(conversation::Column::ConversationId)
         .lock_exclusive()
         .all(transaction)
@@ -90,9 +95,14 @@ pub(super) async fn move_on(
 /// Writes locked rows in one statement. They are there, so it is always the conflict that is met.
 pub(super) async fn put_rows(
     transaction: &DatabaseTransaction,
+    engine: Engine,
     rows: impl Iterator<Item = (&str, &Row)>,
 ) -> Result<(), DbErr> {
-    let rows: Vec<_> = rows.map(|(id, row)| conversation::ActiveModel::from(model(id, row))).collect();
+    let mut rows: Vec<_> = rows.map(|(id, row)| conversation::ActiveModel::from(model(id, row))).collect();
+    if engine == Engine::Mysql {
+        // The others refuse a row that comes twice, and need no padding.
+        rows = padded(rows);
+    }
     if rows.is_empty() {
         return Ok(());
     }

@@ -100,7 +100,8 @@ impl Store {
             .collect();
         write::write(&transaction, self.database.engine(), &plans, now_ms).await?;
         let written = plans.iter().filter(|(_, plan)| plan.writes());
-        lock::put_rows(&transaction, written.map(|(id, plan)| (*id, &plan.row))).await?;
+        let written = written.map(|(id, plan)| (*id, &plan.row));
+        lock::put_rows(&transaction, self.database.engine(), written).await?;
         self.finish(transaction, groups, plans).await
     }
 
@@ -161,6 +162,15 @@ async fn commit(transaction: DatabaseTransaction) -> Result<(), DbErr> {
         return transaction.rollback().await;
     }
     transaction.commit().await
+}
+
+/// As many as the next power of two, by repeating the last one: statements that differ in the number of their parameters are
+/// prepared one by one, and a connection keeps so many of them.
+pub(super) fn padded<T: Clone>(mut items: Vec<T>) -> Vec<T> {
+    if let Some(last) = items.last().cloned() {
+        items.resize(items.len().next_power_of_two(), last);
+    }
+    items
 }
 
 /// Two halves, by conversation first, then by record; or the one decision that cannot be halved.

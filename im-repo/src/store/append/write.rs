@@ -20,8 +20,8 @@ pub(super) async fn write(
     now_ms: i64,
 ) -> Result<(), DbErr> {
     let entries: Vec<_> = plans.iter().flat_map(|(_, plan)| &plan.entries).map(entry_row).collect();
-    if !entries.is_empty() {
-        entry::Entity::insert_many(entries).exec_without_returning(transaction).await?;
+    for some in parts(engine, entries) {
+        entry::Entity::insert_many(some).exec_without_returning(transaction).await?;
     }
     let rejections: Vec<_> = plans.iter().flat_map(|(id, plan)| rejection_rows(id, plan, now_ms)).collect();
     if !rejections.is_empty() {
@@ -43,6 +43,19 @@ pub(super) async fn write(
         .iter()
         .flat_map(|(id, plan)| plan.cursors.iter().map(|cursor| CursorRow { conversation_id: id, cursor: *cursor }));
     cursors::merge(transaction, engine, &moved.collect::<Vec<_>>()).await
+}
+
+/// Rows of one statement each: with MySQL in powers of two, so that few statements have to be prepared.
+fn parts<T>(engine: Engine, mut rows: Vec<T>) -> Vec<Vec<T>> {
+    let mut parts = Vec::new();
+    while engine == Engine::Mysql && !rows.len().is_power_of_two() && !rows.is_empty() {
+        let rest = rows.split_off(1 << rows.len().ilog2());
+        parts.push(std::mem::replace(&mut rows, rest));
+    }
+    if !rows.is_empty() {
+        parts.push(rows);
+    }
+    parts
 }
 
 fn entry_row((entry, hash, countable): &(proto::message::Entry, bytes::Bytes, bool)) -> entry::ActiveModel {
