@@ -17,7 +17,7 @@ const CLOSED_PAIRS: u32 = 100;
 const CLOSED_IN_FLIGHT: u32 = 8;
 pub(super) const PAYLOAD_BYTES: u32 = 200;
 const IDLE_CONNECTIONS: u32 = 15_000;
-const QUICK_IDLE_CONNECTIONS: u32 = 3_000;
+const QUICK_IDLE_CONNECTIONS: u32 = 10_000;
 /// Percent of the maximum rate at which latencies are compared with the floors too.
 pub(crate) const TENTH_PERCENT: u32 = 10;
 /// Percent of the maximum rate at which the knee is looked for, above the tenth.
