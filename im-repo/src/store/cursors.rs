@@ -13,8 +13,8 @@ use sea_orm::{
 
 use super::{
     IDS_MAX, KEYS_AT_ONCE, Store,
-    append::padded,
     entity::{conversation, cursor, member},
+    lengths::padded,
 };
 use crate::{
     cache::{Change, CursorKey, ReadTo},

@@ -6,6 +6,7 @@ mod cursors;
 mod dead_letters;
 pub mod entity;
 mod entries;
+mod lengths;
 mod members;
 mod prune;
 mod sessions;

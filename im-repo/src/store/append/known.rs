@@ -13,9 +13,9 @@ use sea_orm::{
     sea_query::{Expr, Query, SelectStatement, UnionType},
 };
 
-use super::{
-    super::entity::{entry, rejection},
-    padded,
+use super::super::{
+    entity::{entry, rejection},
+    lengths::padded,
 };
 use crate::domain::{Known, Locked};
 
@@ -87,11 +87,10 @@ fn statement(commands: &[Command<'_>]) -> SelectStatement {
 
 /// Each once.
 fn commands(groups: &[AppendGroup]) -> Vec<Command<'_>> {
-    let of_group = |group| {
-        let group: &AppendGroup = group;
+    fn of_group(group: &AppendGroup) -> impl Iterator<Item = Command<'_>> {
         let id = group.conversation_id.as_str();
         group.decisions.iter().map(move |decision| (id, decision.sender_id, decision.command_id.as_str()))
-    };
+    }
     let commands: BTreeSet<Command<'_>> = groups.iter().flat_map(of_group).collect();
     commands.into_iter().collect()
 }

@@ -3,18 +3,14 @@
 
 use std::collections::HashMap;
 
+use im_infra::database::Engine;
 use proto::repo::AppendGroup;
 use sea_orm::{
     DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Set,
     sea_query::OnConflict,
 };
 
-use im_infra::database::Engine;
-
-use super::{
-    super::{Store, entity::conversation},
-    padded,
-};
+use super::super::{Store, entity::conversation, lengths::padded};
 use crate::domain::{Locked, Row};
 
 pub(super) fn sorted_ids(groups: &[AppendGroup]) -> Vec<String> {

@@ -164,15 +164,6 @@ async fn commit(transaction: DatabaseTransaction) -> Result<(), DbErr> {
     transaction.commit().await
 }
 
-/// As many as the next power of two, by repeating the last one: statements that differ in the number of their parameters are
-/// prepared one by one, and a connection keeps so many of them.
-pub(super) fn padded<T: Clone>(mut items: Vec<T>) -> Vec<T> {
-    if let Some(last) = items.last().cloned() {
-        items.resize(items.len().next_power_of_two(), last);
-    }
-    items
-}
-
 /// Two halves, by conversation first, then by record; or the one decision that cannot be halved.
 fn halves(mut part: Vec<AppendGroup>) -> Result<(Vec<AppendGroup>, Vec<AppendGroup>), Vec<AppendGroup>> {
     if part.len() > 1 {

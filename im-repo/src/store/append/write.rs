@@ -1,4 +1,5 @@
-//! Writes what was planned beside the conversations' rows, as few statements as there are tables.
+//! Writes what was planned beside the conversations' rows, as few statements as there are tables (with MySQL entries may take
+//! a few more).
 
 use im_infra::database::Engine;
 use prost::Message as _;
@@ -10,6 +11,7 @@ use sea_orm::{
 use super::super::{
     cursors::{self, CursorRow},
     entity::{entry, member, rejection, user},
+    lengths::parts,
 };
 use crate::domain::{MemberWrite, Plan};
 
@@ -43,19 +45,6 @@ pub(super) async fn write(
         .iter()
         .flat_map(|(id, plan)| plan.cursors.iter().map(|cursor| CursorRow { conversation_id: id, cursor: *cursor }));
     cursors::merge(transaction, engine, &moved.collect::<Vec<_>>()).await
-}
-
-/// Rows of one statement each: with MySQL in powers of two, so that few statements have to be prepared.
-fn parts<T>(engine: Engine, mut rows: Vec<T>) -> Vec<Vec<T>> {
-    let mut parts = Vec::new();
-    while engine == Engine::Mysql && !rows.len().is_power_of_two() && !rows.is_empty() {
-        let rest = rows.split_off(1 << rows.len().ilog2());
-        parts.push(std::mem::replace(&mut rows, rest));
-    }
-    if !rows.is_empty() {
-        parts.push(rows);
-    }
-    parts
 }
 
 fn entry_row((entry, hash, countable): &(proto::message::Entry, bytes::Bytes, bool)) -> entry::ActiveModel {
