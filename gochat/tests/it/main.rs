@@ -17,6 +17,7 @@ mod groups;
 mod http_edge;
 mod infrastructure;
 mod jaeger;
+mod kafka_restart;
 mod large;
 mod openapi;
 mod outages;

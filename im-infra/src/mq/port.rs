@@ -38,6 +38,11 @@ pub trait Broker: Send + Sync + 'static {
     /// Where a group will go on reading.
     async fn committed(&self, group: Group, topic: Topic, partition: u32) -> Result<Option<u64>, MqError>;
 
+    /// Clients of the log that were of no use any more and were replaced, since the process started.
+    fn clients_replaced(&self) -> u64 {
+        0
+    }
+
     /// Moves a group without members; for operators who want records decided once more.
     async fn reset(&self, group: Group, topic: Topic, partition: u32, to: u64) -> Result<(), MqError>;
 }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use opentelemetry::{KeyValue, metrics::Counter};
+use opentelemetry::{
+    KeyValue,
+    metrics::{AsyncInstrument, Counter},
+};
 
 use super::{Broker, Group, Member, MqError, NewRecord, Reader, Room, Routed, Topic, lag::Lags, topic};
 use crate::telemetry::{Telemetry, names};
@@ -38,7 +41,15 @@ impl Queue {
             fenced: counter(names::MQ_FENCED),
             lags: Lags::new(&meter),
         };
-        Self { broker: Arc::new(broker), metrics: Arc::new(metrics) }
+        let broker: Arc<dyn Broker> = Arc::new(broker);
+        let counted = Arc::downgrade(&broker);
+        let count = move |counter: &dyn AsyncInstrument<u64>| {
+            if let Some(broker) = counted.upgrade() {
+                counter.observe(broker.clients_replaced(), &[]);
+            }
+        };
+        let _counter = meter.u64_observable_counter(names::MQ_CLIENTS_REPLACED).with_callback(count).build();
+        Self { broker, metrics: Arc::new(metrics) }
     }
 
     /// The partition a key goes to.

@@ -27,6 +27,8 @@ pub const MQ_DAMAGED: &str = "im.mq.damaged";
 pub const MQ_LAG: &str = "im.mq.lag";
 /// Commits refused because the partition had moved on.
 pub const MQ_FENCED: &str = "im.mq.commits_fenced";
+/// Clients of Kafka that had lost all brokers and were replaced.
+pub const MQ_CLIENTS_REPLACED: &str = "im.mq.clients_replaced";
 
 /// Append outcomes by kind: stored, repeated, rejected, conflict, decide_again.
 pub const APPEND_OUTCOMES: &str = "im.append.outcomes";

@@ -16,7 +16,10 @@ use rdkafka::{
     types::RDKafkaRespErr,
 };
 
-use super::client::{STEP_WAIT, alone, lock};
+use super::{
+    client::{STEP_WAIT, alone, lock, start_thread},
+    lost::Silence,
+};
 
 /// A log line of librdkafka.
 pub(super) fn log(level: RDKafkaLogLevel, facility: &str, line: &str) {
@@ -71,6 +74,7 @@ pub(super) struct Change {
 pub(super) struct Events {
     changes: Mutex<VecDeque<Change>>,
     leaving: AtomicBool,
+    pub(super) silence: Silence,
 }
 
 impl Events {
@@ -85,6 +89,7 @@ impl ClientContext for Events {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        self.silence.note(&error);
         log_error(&error, reason);
     }
 }
@@ -112,6 +117,14 @@ pub(super) fn answer(consumer: &BaseConsumer<Events>, gained: bool, list: &Topic
         (RebalanceProtocol::Cooperative, false) => consumer.incremental_unassign(list),
         (RebalanceProtocol::Eager | RebalanceProtocol::None, true) => consumer.assign(list),
         (RebalanceProtocol::Eager | RebalanceProtocol::None, false) => consumer.unassign(),
+    }
+}
+
+/// Closes a consumer that is of no use any more, on a thread of its own: nobody knows how long that takes where no broker can
+/// be told.
+pub(super) fn abandon(close: impl FnOnce() + Send + 'static) {
+    if let Err(error) = start_thread("kafka-abandoned", close) {
+        tracing::warn!(%error, "a consumer that is replaced was not closed in order");
     }
 }
 

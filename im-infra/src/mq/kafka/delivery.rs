@@ -18,6 +18,7 @@ use super::{
     callbacks::{log, log_error},
     client::lock,
     error::undelivered,
+    lost::Silence,
 };
 
 /// The records of one call.
@@ -61,9 +62,11 @@ impl Batch {
 }
 
 /// The callbacks of the producer.
+#[derive(Default)]
 pub(super) struct Deliveries {
     /// Set when the idempotent producer has lost track: it sends nothing any more.
-    pub(super) fatal: Arc<AtomicBool>,
+    pub(super) fatal: AtomicBool,
+    pub(super) silence: Silence,
 }
 
 impl ClientContext for Deliveries {
@@ -75,6 +78,7 @@ impl ClientContext for Deliveries {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
             self.fatal.store(true, Ordering::Release);
         }
+        self.silence.note(&error);
         log_error(&error, reason);
     }
 }

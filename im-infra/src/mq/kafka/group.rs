@@ -17,11 +17,12 @@ use tokio_util::sync::CancellationToken;
 use super::{
     super::{Assignment, Group, MqError, Topic},
     KafkaOptions,
-    callbacks::{Change, Events, Kind, answer, close},
+    callbacks::{Change, Events, Kind, abandon, answer, close},
     client::{POLL_WAIT, Partition, RETRY_WAIT, STEP_WAIT, native, signed, start_thread, unsigned},
     commit::{Committer, Job, TapCommit, WAITING_MAX},
     error::{is_fatal, unavailable, unusable},
     inbox::Inbox,
+    lost::{Replaced, Watch},
     tap::{Tap, TapReader},
 };
 use crate::failpoint::{Point, reach};
@@ -37,6 +38,17 @@ pub(super) struct Membership {
     step: Step,
     inbox: Arc<Inbox>,
     jobs: mpsc::Sender<Job>,
+    watch: Watch,
+}
+
+/// Why a membership has ended.
+pub(super) enum End {
+    /// The member was dropped.
+    Left,
+    /// It cannot go on, and another would not do better.
+    Failed,
+    /// Its consumer reaches no broker any more: another may.
+    Lost,
 }
 
 /// A partition that is ours.
@@ -60,7 +72,12 @@ enum Step {
 }
 
 impl Membership {
-    pub(super) fn join(options: &KafkaOptions, group: Group, topic: Topic, inbox: Arc<Inbox>) -> Result<Self, MqError> {
+    pub(super) fn join(
+        (options, replaced): (&KafkaOptions, &Replaced),
+        group: Group,
+        topic: Topic,
+        inbox: Arc<Inbox>,
+    ) -> Result<Self, MqError> {
         let name = options.topic_name(topic);
         let consumer: BaseConsumer<Events> =
             options.member(group).create_with_context(Events::default()).map_err(|error| unusable(&error))?;
@@ -71,20 +88,27 @@ impl Membership {
         start_thread("kafka-commit", move || committer.run(&mut waiting))?;
         consumer.subscribe(&[&name]).map_err(|error| unavailable(&error))?;
         let (request_timeout, grace) = (options.request_timeout(), options.grace());
-        Ok(Self { consumer, topic, name, request_timeout, grace, held: HashMap::new(), step: Step::Idle, inbox, jobs })
+        let watch = Watch::new(options, &name, replaced);
+        let (held, step) = (HashMap::new(), Step::Idle);
+        Ok(Self { consumer, topic, name, request_timeout, grace, held, step, inbox, jobs, watch })
     }
 
-    /// Until the member is dropped, or the consumer is of no use any more.
-    pub(super) fn run(mut self, leave: &CancellationToken) {
-        let mut failed = false;
-        while !failed && !leave.is_cancelled() {
+    /// Until the member is dropped, or the consumer is of no use any more. The group is left then.
+    pub(super) fn run(mut self, leave: &CancellationToken) -> End {
+        while !leave.is_cancelled() {
             if let Err(error) = self.serve() {
                 tracing::error!(topic = self.topic.name(), %error, "member ends");
                 self.inbox.end(error);
-                failed = true;
+                self.leave(true);
+                return End::Failed;
+            }
+            if self.watch.is_lost("member", &self.consumer.context().silence, self.consumer.client()) {
+                abandon(move || self.leave(true));
+                return End::Lost;
             }
         }
-        self.leave(failed);
+        self.leave(false);
+        End::Left
     }
 
     /// The next events, and what follows from them.

@@ -1,6 +1,6 @@
 //! A member of a group, as the one who consumes sees it.
 
-use std::sync::Arc;
+use std::{sync::Arc, thread};
 
 use async_trait::async_trait;
 use tokio::sync::oneshot;
@@ -12,9 +12,10 @@ use tokio_util::{
 use super::{
     super::{Assignment, Group, Member, MqError, Topic},
     KafkaOptions,
-    client::start_thread,
-    group::Membership,
+    client::{RETRY_WAIT, start_thread},
+    group::{End, Membership},
     inbox::{Ending, Inbox},
+    lost::Replaced,
 };
 
 struct KafkaMember {
@@ -37,7 +38,7 @@ impl Member for KafkaMember {
 
 /// Joins; the first partitions come when the group has shared them out.
 pub(super) async fn join(
-    options: &KafkaOptions,
+    (options, replaced): (&KafkaOptions, &Replaced),
     group: Group,
     topic: Topic,
     token: Option<TaskTrackerToken>,
@@ -46,14 +47,15 @@ pub(super) async fn join(
     let leave = CancellationToken::new();
     let leaves = leave.clone().drop_guard();
     let (ready, joined) = oneshot::channel();
-    let (options, given) = (options.clone(), inbox.clone());
+    let (options, replaced, given) = (options.clone(), replaced.clone(), inbox.clone());
     start_thread("kafka-member", move || {
         let _token = token;
         let _ending = Ending::of(given.clone());
-        match Membership::join(&options, group, topic, given) {
+        let join = || Membership::join((&options, &replaced), group, topic, given.clone());
+        match join() {
             Ok(membership) => {
                 let _ = ready.send(Ok(()));
-                membership.run(&leave);
+                run(membership, join, &leave);
             }
             Err(error) => {
                 let _ = ready.send(Err(error));
@@ -62,4 +64,20 @@ pub(super) async fn join(
     })?;
     joined.await.map_err(|_| MqError::Unavailable("the member's thread has ended".into()))??;
     Ok(Box::new(KafkaMember { inbox, _leaves: leaves }))
+}
+
+/// A membership that is lost is followed by another: whoever consumes loses its partitions and is given some again.
+fn run(mut membership: Membership, join: impl Fn() -> Result<Membership, MqError>, leave: &CancellationToken) {
+    while matches!(membership.run(leave), End::Lost) {
+        membership = loop {
+            if leave.is_cancelled() {
+                return;
+            }
+            match join() {
+                Ok(next) => break next,
+                Err(error) => tracing::error!(%error, "no new member yet"),
+            }
+            thread::park_timeout(RETRY_WAIT);
+        };
+    }
 }

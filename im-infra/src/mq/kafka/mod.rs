@@ -1,7 +1,7 @@
 //! Kafka, through librdkafka. Each client has a thread that serves its events; calls that block are made there or on the
 //! runtime's threads for blocking work, never where tasks run. Records do not pass through that thread: every partition has
 //! a queue of its own inside librdkafka (bounded; a partition whose worker is slow is simply fetched no further), and its
-//! reader takes from there whatever has arrived.
+//! reader takes from there whatever has arrived. A client that cannot find back to the cluster is replaced (`lost`).
 //!
 //! Transactions are not used: what is repeated is recognised by command id or by sequence. A cluster reached over TLS or
 //! SASL needs librdkafka built with them (rdkafka's features `ssl` and `sasl`).
@@ -15,6 +15,7 @@ mod error;
 mod group;
 mod inbox;
 mod inspect;
+mod lost;
 mod member;
 mod offsets;
 mod options;
@@ -23,7 +24,7 @@ mod reader;
 mod settings;
 mod tap;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::atomic::Ordering};
 
 use async_trait::async_trait;
 use tokio::runtime::Handle;
@@ -31,6 +32,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use self::{
     client::{Partition, blocking},
+    lost::Replaced,
     producer::Producer,
 };
 use super::{Broker, Group, Member, MqError, Reader, Room, Routed, Topic};
@@ -44,6 +46,7 @@ pub struct Kafka {
     /// As they were found when connecting.
     partitions: HashMap<Topic, u32>,
     producer: Producer,
+    replaced: Replaced,
     life: Option<Lifecycle>,
 }
 
@@ -55,12 +58,14 @@ impl Kafka {
     /// [`MqError::Unavailable`] if the cluster does not answer in `request_timeout_ms`.
     pub async fn connect(options: &KafkaOptions) -> Result<Self, MqError> {
         let (own, runtime) = (options.clone(), Handle::current());
+        let replaced = Replaced::default();
+        let counted = replaced.clone();
         let (partitions, producer) = blocking(move || {
             let partitions = admin::prepare(&own, &runtime)?;
-            Ok((partitions, Producer::start(&own)?))
+            Ok((partitions, Producer::start(&own, &counted)?))
         })
         .await?;
-        Ok(Self { options: options.clone(), partitions, producer, life: None })
+        Ok(Self { options: options.clone(), partitions, producer, replaced, life: None })
     }
 
     /// Lets `life` wait, when the process drains, until groups are left and readers are closed; a process that ends sooner
@@ -115,11 +120,11 @@ impl Broker for Kafka {
         if !(first..=end).contains(&from) {
             return Err(partition.out_of_range(from, (first, end)));
         }
-        reader::open(&self.options, partition, from, self.token()).await
+        reader::open((&self.options, &self.replaced), partition, from, self.token()).await
     }
 
     async fn join(&self, group: Group, topic: Topic) -> Result<Box<dyn Member>, MqError> {
-        member::join(&self.options, group, topic, self.token()).await
+        member::join((&self.options, &self.replaced), group, topic, self.token()).await
     }
 
     async fn committed(&self, group: Group, topic: Topic, partition: u32) -> Result<Option<u64>, MqError> {
@@ -128,5 +133,9 @@ impl Broker for Kafka {
 
     async fn reset(&self, group: Group, topic: Topic, partition: u32, to: u64) -> Result<(), MqError> {
         offsets::reset(&self.options, group, self.partition(topic, partition)?, to).await
+    }
+
+    fn clients_replaced(&self) -> u64 {
+        self.replaced.load(Ordering::Relaxed)
     }
 }

@@ -150,7 +150,8 @@ impl KafkaOptions {
             .set("reconnect.backoff.max.ms", "1000")
             .set("retry.backoff.ms", "20")
             .set("retry.backoff.max.ms", "500")
-            .set("topic.metadata.refresh.interval.ms", "30000")
+            // A partition whose leader was missed when it changed is found again by then at the latest.
+            .set("topic.metadata.refresh.interval.ms", "5000")
             .set("log.connection.close", "false");
         for (key, value) in &self.properties {
             config.set(key.replace('_', "."), value.expose());

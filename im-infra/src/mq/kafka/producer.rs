@@ -2,10 +2,7 @@
 //! stores none of them twice.
 
 use std::{
-    sync::{
-        Arc, Mutex, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, Weak, atomic::Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -24,6 +21,7 @@ use super::{
     client::{POLL_WAIT, Partition, RETRY_WAIT, STEP_WAIT, alone, blocking, lock, native, start_thread},
     delivery::{Batch, Deliveries},
     error::{undelivered, unusable},
+    lost::{Replaced, Watch},
 };
 
 /// How long a call waits for room among the records that are not confirmed yet.
@@ -43,29 +41,32 @@ pub(super) struct Producer {
     _ends: DropGuard,
 }
 
-struct Live {
-    client: Arc<Client>,
-    fatal: Arc<AtomicBool>,
+/// Why a client is served no more.
+#[derive(PartialEq, Eq)]
+enum End {
+    Stopped,
+    /// The cluster takes nothing from it any more: there is a gap in its sequence.
+    Fatal,
+    /// It reaches no broker any more.
+    Lost,
 }
 
-impl Live {
-    fn new(config: &ClientConfig) -> Result<Self, MqError> {
-        let fatal = Arc::new(AtomicBool::new(false));
-        let client: Client =
-            config.create_with_context(Deliveries { fatal: fatal.clone() }).map_err(|error| unusable(&error))?;
-        Ok(Self { client: Arc::new(client), fatal })
-    }
+fn create(config: &ClientConfig) -> Result<Arc<Client>, MqError> {
+    let client: Client = config.create_with_context(Deliveries::default()).map_err(|error| unusable(&error))?;
+    Ok(Arc::new(client))
 }
 
 impl Producer {
-    pub(super) fn start(options: &KafkaOptions) -> Result<Self, MqError> {
+    pub(super) fn start(options: &KafkaOptions, replaced: &Replaced) -> Result<Self, MqError> {
         let config = options.producer();
-        let live = Live::new(&config)?;
+        let first = create(&config)?;
+        // What it is asked about makes no difference: it produces to all of them.
+        let watch = Watch::new(options, &options.topic_name(Topic::Upstream), replaced);
         let stop = CancellationToken::new();
         let ends = stop.clone().drop_guard();
-        let current = Arc::new(Mutex::new(Arc::downgrade(&live.client)));
+        let current = Arc::new(Mutex::new(Arc::downgrade(&first)));
         let shown = current.clone();
-        start_thread("kafka-producer", move || serve(&config, live, &shown, &stop))?;
+        start_thread("kafka-producer", move || serve(&config, (first, watch), &shown, &stop))?;
         Ok(Self { current, request_timeout: options.request_timeout(), _ends: ends })
     }
 
@@ -133,34 +134,57 @@ fn native_record<'a>(topic: &'a str, routed: &'a Routed, batch: &Arc<Batch>) -> 
     native.headers(headers)
 }
 
-/// Serves delivery reports until the end. A producer with a fatal error (a gap in its sequence that the cluster will not
-/// take) fails what it still holds and is replaced: its callers repeat, and a repetition is harmless.
-fn serve(config: &ClientConfig, mut live: Live, shown: &Mutex<Weak<Client>>, stop: &CancellationToken) {
+/// Serves delivery reports until the end. A producer that is of no use any more fails what it still holds and is replaced:
+/// its callers repeat, and a repetition is harmless.
+fn serve(
+    config: &ClientConfig,
+    (mut client, mut watch): (Arc<Client>, Watch),
+    shown: &Mutex<Weak<Client>>,
+    stop: &CancellationToken,
+) {
     loop {
-        while !stop.is_cancelled() && !live.fatal.load(Ordering::Acquire) {
-            live.client.poll(POLL_WAIT);
-        }
+        let end = served(&client, &mut watch, stop);
         *lock(shown) = Weak::new();
-        retire(live.client);
-        live = loop {
+        // One that is lost has nobody to send it to.
+        let flush_wait = if end == End::Lost { Duration::ZERO } else { FLUSH_WAIT };
+        retire(client, flush_wait);
+        client = loop {
             if stop.is_cancelled() {
                 return;
             }
-            match Live::new(config) {
+            match create(config) {
                 Ok(next) => break next,
                 Err(error) => tracing::error!(%error, "no new producer yet"),
             }
             thread::park_timeout(RETRY_WAIT);
         };
-        tracing::warn!("producer replaced after a fatal error");
-        *lock(shown) = Arc::downgrade(&live.client);
+        if end == End::Fatal {
+            tracing::warn!("producer replaced after a fatal error");
+        }
+        *lock(shown) = Arc::downgrade(&client);
+    }
+}
+
+fn served(client: &Client, watch: &mut Watch, stop: &CancellationToken) -> End {
+    let deliveries = client.context();
+    loop {
+        if stop.is_cancelled() {
+            return End::Stopped;
+        }
+        if deliveries.fatal.load(Ordering::Acquire) {
+            return End::Fatal;
+        }
+        if watch.is_lost("producer", &deliveries.silence, client.client()) {
+            return End::Lost;
+        }
+        client.poll(POLL_WAIT);
     }
 }
 
 /// Dropping a producer fails what it holds, so that is sent first.
-fn retire(client: Arc<Client>) {
+fn retire(client: Arc<Client>, flush_wait: Duration) {
     let client = alone(client, |client| client.poll(STEP_WAIT));
-    if let Err(error) = client.flush(FLUSH_WAIT) {
+    if let Err(error) = client.flush(flush_wait) {
         tracing::warn!(%error, "producer ends with records that are not confirmed");
     }
 }

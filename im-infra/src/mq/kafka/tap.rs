@@ -33,15 +33,17 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The end of a partition's queue. Its consumer's thread opens and closes it, a reader takes from it.
 pub(super) struct Tap {
     partition: Partition,
-    consumer: Weak<BaseConsumer<Events>>,
     request_timeout: Duration,
     source: Mutex<Source>,
     arrived: Arc<Notify>,
 }
 
 struct Source {
-    /// Holds the consumer: none once closed, so that no reader is the one who drops it.
+    consumer: Weak<BaseConsumer<Events>>,
+    /// Holds the consumer: none once closed, so that no reader is the one who drops it. None, too, while the consumer is
+    /// replaced.
     queue: Option<PartitionQueue<Events>>,
+    closed: bool,
     /// The first offset that was not handed out yet.
     next: u64,
     fault: Option<Fault>,
@@ -69,25 +71,40 @@ impl Tap {
         from: u64,
         request_timeout: Duration,
     ) -> Result<Arc<Self>, MqError> {
-        let mut queue = consumer
-            .split_partition_queue(&partition.name, native(partition.number))
-            .ok_or_else(|| MqError::Unavailable(format!("no queue for {}/{}", partition.name, partition.number)))?;
         let arrived = Arc::new(Notify::new());
-        let waker = arrived.clone();
-        // Called whenever the queue was empty and is not any more.
-        queue.set_nonempty_callback(move || waker.notify_one());
-        let source = Mutex::new(Source { queue: Some(queue), next: from, fault: None });
-        Ok(Arc::new(Self { partition, consumer: Arc::downgrade(consumer), request_timeout, source, arrived }))
+        let queue = Some(split(consumer, &partition, &arrived)?);
+        let consumer = Arc::downgrade(consumer);
+        let source = Mutex::new(Source { consumer, queue, closed: false, next: from, fault: None });
+        Ok(Arc::new(Self { partition, request_timeout, source, arrived }))
     }
 
     /// Nothing comes out any more, and nothing may be committed.
     pub(super) fn close(&self) {
-        let queue = lock(&self.source).queue.take();
+        let mut source = lock(&self.source);
+        source.closed = true;
+        let queue = source.queue.take();
+        drop(source);
         drop(queue);
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        lock(&self.source).queue.is_none()
+        lock(&self.source).closed
+    }
+
+    /// Its consumer is of no use any more: nothing comes out until there is another. What was fetched and not handed out is
+    /// fetched again.
+    pub(super) fn detach(&self) {
+        let queue = lock(&self.source).queue.take();
+        drop(queue);
+    }
+
+    /// Goes on with another consumer, before the partition is assigned to it: from the position that is returned.
+    pub(super) fn attach(&self, consumer: &Arc<BaseConsumer<Events>>) -> Result<u64, MqError> {
+        let queue = split(consumer, &self.partition, &self.arrived)?;
+        let mut source = lock(&self.source);
+        source.consumer = Arc::downgrade(consumer);
+        source.queue = Some(queue);
+        Ok(source.next)
     }
 
     /// The reader is told so from now on; it gets no more records.
@@ -96,13 +113,17 @@ impl Tap {
         self.arrived.notify_one();
     }
 
+    pub(super) const fn partition(&self) -> &Partition {
+        &self.partition
+    }
+
     pub(super) const fn number(&self) -> u32 {
         self.partition.number
     }
 
     fn take(&self, records_max: usize) -> Taken {
         let mut source = lock(&self.source);
-        if source.queue.is_none() {
+        if source.closed {
             return Taken::Closed;
         }
         let records = source.drain(&self.partition, records_max.max(1));
@@ -125,7 +146,8 @@ impl Tap {
 
     /// The error that says what there is instead; or that the cluster could not be asked, then it comes the next time.
     async fn out_of_range(&self, offset: u64) -> MqError {
-        let (consumer, partition, wait) = (self.consumer.clone(), self.partition.clone(), self.request_timeout);
+        let consumer = lock(&self.source).consumer.clone();
+        let (partition, wait) = (self.partition.clone(), self.request_timeout);
         let asked = blocking(move || {
             let consumer = consumer.upgrade().ok_or_else(|| MqError::Unavailable("the reader is closed".into()))?;
             partition.watermarks(consumer.client(), wait)
@@ -135,6 +157,21 @@ impl Tap {
             Err(error) => error,
         }
     }
+}
+
+/// A partition's own queue. Before the partition is assigned, so that no record of it goes another way.
+fn split(
+    consumer: &Arc<BaseConsumer<Events>>,
+    partition: &Partition,
+    arrived: &Arc<Notify>,
+) -> Result<PartitionQueue<Events>, MqError> {
+    let mut queue = consumer
+        .split_partition_queue(&partition.name, native(partition.number))
+        .ok_or_else(|| MqError::Unavailable(format!("no queue for {}/{}", partition.name, partition.number)))?;
+    let waker = arrived.clone();
+    // Called whenever the queue was empty and is not any more.
+    queue.set_nonempty_callback(move || waker.notify_one());
+    Ok(queue)
 }
 
 impl Source {
