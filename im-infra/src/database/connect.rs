@@ -8,7 +8,7 @@ use sea_orm::{
 };
 use serde::{Deserialize, Serialize};
 use sqlx::{
-    Executor as _,
+    Connection as _, Executor as _,
     sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 
@@ -138,6 +138,38 @@ fn connect_options(options: &DatabaseOptions, connections: u32) -> ConnectOption
                 .synchronous(SqliteSynchronous::Full)
                 .foreign_keys(true)
                 .busy_timeout(Duration::from_secs(5))
+        })
+        .map_sqlx_sqlite_pool_opts(|pool| {
+            // Where the disk refuses a COMMIT, SQLite takes the transaction back, and the driver believes that it goes on: whatever
+            // is written there later would be a part of it, confirmed and never committed. Such a connection is closed.
+            pool.before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
         });
     connect
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{ConnectionTrait as _, Statement};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn p1_nothing_is_written_on_a_connection_whose_commit_sqlite_took_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/im.db?mode=rwc", folder.path().display());
+        let database = Database::connect(&DatabaseOptions::new(url)).await.unwrap();
+        database.writer().execute_unprepared("create table things (name text)").await.unwrap();
+        // What SQLite does by itself when a commit fails; at the second one in a row it stays in a transaction of nobody's.
+        for by_itself in ["rollback", "rollback; begin"] {
+            let transaction = database.begin().await.unwrap();
+            transaction.execute_unprepared(by_itself).await.unwrap();
+            drop(transaction.commit().await);
+        }
+        let transaction = database.begin().await.unwrap();
+        transaction.execute_unprepared("insert into things values ('one')").await.unwrap();
+        transaction.commit().await.unwrap();
+        let count = Statement::from_string(DbBackend::Sqlite, "select count(*) from things");
+        let row = database.reader().query_one_raw(count).await.unwrap().unwrap();
+        assert_eq!(row.try_get_by_index::<i64>(0).unwrap(), 1);
+    }
 }
