@@ -13,6 +13,8 @@ use redis::{AsyncCommands as _, aio::MultiplexedConnection};
 
 const ROUTE_TTL_MS: u64 = 60_000;
 const COMPLETE_TTL_MS: u64 = 30_000;
+/// By so much clocks may differ.
+const REMOVED_AFTER_MS: i64 = 7_200_000;
 
 #[derive(Clone, Copy)]
 enum Kind {
@@ -255,7 +257,13 @@ async fn a_route_that_is_not_written_again_ends_with_its_time_and_is_cleared_awa
     redis.clock.advance_ms(40_000);
     assert!(store.put(&[route(7, 2, "a1")]).await.unwrap().is_empty());
     redis.clock.advance_ms(40_000);
-    assert_eq!(found(&store, &[7]).await, [route(7, 2, "a1")]);
+    // By another process's clock it may count still.
+    for _ in 0..2 {
+        assert_eq!(found(&store, &[7]).await, [route(7, 2, "a1")]);
+        assert_eq!(redis.written(7).await, 2);
+    }
+    redis.clock.advance_ms(REMOVED_AFTER_MS);
+    store.put(&[route(7, 2, "a1")]).await.unwrap();
     eventually("the dead one to be cleared away", || async {
         assert_eq!(found(&store, &[7]).await, [route(7, 2, "a1")]);
         (redis.written(7).await == 1).then_some(())
@@ -268,7 +276,7 @@ async fn a_route_that_ran_out_is_new_when_it_is_written_again_and_not_cleared_aw
     let redis = Redis::start().await;
     let (gateway, logic) = (redis.store(), redis.store());
     gateway.put(&[route(7, 1, "a1")]).await.unwrap();
-    redis.clock.advance_ms(70_000);
+    redis.clock.advance_ms(70_000 + REMOVED_AFTER_MS);
     // Logic has seen that it ran out, and will clear it away with its next look-up.
     assert!(found(&logic, &[7]).await.is_empty());
     assert_eq!(gateway.put(&[route(7, 1, "a1")]).await.unwrap(), [1]);

@@ -26,6 +26,9 @@ use crate::{
     telemetry::{Telemetry, names},
 };
 
+/// A route that ran out is removed for good when it is older than this. Clocks differ: one that another process wrote, or counts
+/// as there, must not be gone while its gateway says that all of its routes are there.
+const REMOVED_AFTER_MS: i64 = 7_200_000;
 /// Users or routes in one round trip.
 const AT_ONCE: usize = 500;
 
@@ -247,8 +250,10 @@ impl Shared {
                 for (field, value) in answers.take::<HashMap<String, String>>()? {
                     match layout::parse(*user_id, &field, &value) {
                         Some((route, expires_at_ms)) if expires_at_ms > now_ms => routes.push(route),
-                        Some(_) => self.stale.put_aside(Stale { key: self.keys.routes(*user_id), field, value }),
-                        None => {}
+                        Some((_, expires_at_ms)) if expires_at_ms.saturating_add(REMOVED_AFTER_MS) <= now_ms => {
+                            self.stale.put_aside(Stale { key: self.keys.routes(*user_id), field, value });
+                        }
+                        Some(_) | None => {}
                     }
                 }
             }
