@@ -20,6 +20,10 @@ pub(crate) struct Cli {
     #[cfg(feature = "planted-bugs")]
     #[arg(long, env = "GOCHAT_PLANTED_BUG", hide = true)]
     pub(crate) planted_bug: Option<im_infra::planted::Bug>,
+    /// A file that says by how much the wall clock of this process is wrong.
+    #[cfg(feature = "failpoints")]
+    #[arg(long, env = im_infra::clock::shift::VARIABLE, hide = true)]
+    pub(crate) clock_shift: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

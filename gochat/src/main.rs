@@ -19,6 +19,10 @@ fn main() -> ExitCode {
     if let Some(bug) = cli.planted_bug {
         im_infra::planted::choose(bug);
     }
+    #[cfg(feature = "failpoints")]
+    if let Some(Err(error)) = cli.clock_shift.as_deref().map(im_infra::clock::shift::follow) {
+        return cli::failed(&error.into());
+    }
     // Before anything that speaks TLS: several libraries would each look for a provider.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         return cli::failed(&anyhow::anyhow!("a TLS provider was installed twice"));

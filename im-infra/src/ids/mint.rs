@@ -10,7 +10,7 @@ use std::{
 
 use ferroid::{define_snowflake_id, generator::AtomicSnowflakeGenerator, id::ToU64 as _, time::TimeSource};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, SteadyClock};
 
 define_snowflake_id!(TimeOrdered, u64, reserved: 1, timestamp: 41, machine_id: 10, sequence: 12);
 
@@ -71,9 +71,11 @@ pub struct Mint {
 }
 
 impl Mint {
-    /// For the holder of node slot `node` (below [`NODES`]).
+    /// For the holder of node slot `node` (below [`NODES`]). Only the time at this moment is taken from `clock`: were it followed,
+    /// its going back would stop the minting, or make ids twice.
     pub fn new(node: u32, lease: LeaseDeadline, clock: Clock) -> Self {
-        Self { generator: AtomicSnowflakeGenerator::new(u64::from(node % NODES), SinceEpoch(clock)), lease }
+        let time = SinceEpoch(SteadyClock::new(clock));
+        Self { generator: AtomicSnowflakeGenerator::new(u64::from(node % NODES), time), lease }
     }
 
     /// The next id; larger than those before it.
@@ -90,7 +92,7 @@ impl Mint {
 }
 
 /// The library's own clock keeps a thread busy; reading the system's costs 30 ns.
-struct SinceEpoch(Clock);
+struct SinceEpoch(SteadyClock);
 
 impl TimeSource<u64> for SinceEpoch {
     fn current_millis(&self) -> u64 {
@@ -114,6 +116,16 @@ mod tests {
             seen.extend(ids);
         }
         assert_eq!(seen.len(), 10_000);
+    }
+
+    #[test]
+    fn ids_go_on_growing_when_the_wall_clock_goes_back() {
+        let wall = Clock::manual(EPOCH_MS + 7_200_000);
+        let mint = Mint::new(1, LeaseDeadline::forever(), wall.clone());
+        let before = mint.next().unwrap();
+        wall.advance_ms(-3_600_000);
+        let ids: Vec<i64> = (0..100).map(|_| mint.next().unwrap()).collect();
+        assert!(before < ids[0] && ids.is_sorted_by(|a, b| a < b));
     }
 
     #[test]

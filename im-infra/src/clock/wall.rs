@@ -1,12 +1,4 @@
-//! The wall clock, as a parameter: the only place that reads the system's.
-//!
-//! ```
-//! use im_infra::clock::Clock;
-//!
-//! let clock = Clock::manual(1_000);
-//! clock.advance_ms(5);
-//! assert_eq!(clock.now_ms(), 1_005);
-//! ```
+//! The wall clock: the only place that reads the system's.
 
 use std::{
     sync::{
@@ -15,6 +7,8 @@ use std::{
     },
     time::{SystemTime, UNIX_EPOCH},
 };
+
+use super::shift;
 
 /// Tells the time in Unix milliseconds.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +32,7 @@ impl Clock {
     pub fn now_ms(&self) -> i64 {
         match &self.manual {
             Some(now_ms) => now_ms.load(Ordering::Relaxed),
-            None => system_ms(),
+            None => system_ms().saturating_add(shift::shift_ms()),
         }
     }
 
@@ -47,6 +41,11 @@ impl Clock {
         if let Some(now_ms) = &self.manual {
             now_ms.fetch_add(by_ms, Ordering::Relaxed);
         }
+    }
+
+    /// Whether it moves only when told to.
+    pub(super) const fn is_manual(&self) -> bool {
+        self.manual.is_some()
     }
 }
 
