@@ -47,6 +47,13 @@ async fn start(process: &Process) -> anyhow::Result<(Gateway, Lifecycle)> {
     let log = config.process.data_dir.join("log");
     let log =
         EmbeddedLog::open(&log, &config.log).with_context(|| format!("cannot open the log in {}", log.display()))?;
+    let (stopping, broken) = (life.stopping(), log.broken());
+    life.spawn("log", async move {
+        tokio::select! {
+            () = stopping.cancelled() => Ok(()),
+            () = broken.cancelled() => Err("it could not be written"),
+        }
+    });
     let queue = Queue::new(log, telemetry);
 
     migrate(&config.repo).await?;

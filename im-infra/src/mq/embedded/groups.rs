@@ -13,7 +13,6 @@ use super::{
     super::{Assignment, Commit, Group, Member, MqError, Topic},
     Shared, layout, lock,
     reader::LogReader,
-    unavailable,
 };
 
 pub(super) struct Groups {
@@ -85,7 +84,8 @@ impl Groups {
     }
 
     fn put(&self, group: Group, topic: Topic, partition: u32, next: u64) -> Result<(), MqError> {
-        self.shared.meta.insert(layout::offset_key(group, topic, partition), next.to_be_bytes()).map_err(unavailable)
+        self.shared.whole()?;
+        self.shared.done(self.shared.meta.insert(layout::offset_key(group, topic, partition), next.to_be_bytes()))
     }
 }
 

@@ -1,5 +1,5 @@
 //! The log inside the process, on fjall (an LSM store). What was confirmed is there after `kill -9`; like a Kafka broker it
-//! does not wait for the disk. Bounded by bytes per topic: what every group has read is evicted first, then producers are
+//! does not wait for the disk; a write that fails is its last one, until the folder is opened anew. Bounded by bytes per topic: what every group has read is evicted first, then producers are
 //! refused, those from outside before the pipeline's own.
 
 mod damage;
@@ -18,6 +18,7 @@ use std::{
 
 use async_trait::async_trait;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use tokio_util::sync::CancellationToken;
 
 use self::{
     damage::{damaged, unopened},
@@ -49,6 +50,7 @@ struct Shared {
     meta: Keyspace,
     topics: HashMap<Topic, TopicLog>,
     options: EmbeddedLogOptions,
+    broken: CancellationToken,
 }
 
 struct TopicLog {
@@ -73,6 +75,22 @@ impl Shared {
     fn stored_place(&self, topic: Topic, partition: u32) -> Result<Place, MqError> {
         stored_place(&self.meta, topic, partition)?
             .ok_or_else(|| MqError::Refused(format!("the place of {}/{partition} is damaged", topic.name())))
+    }
+
+    /// What became of a write. After one that failed nobody knows what of it is on the disk, so that none may follow it.
+    fn done(&self, written: Result<(), fjall::Error>) -> Result<(), MqError> {
+        written.map_err(|error| {
+            if !self.broken.is_cancelled() {
+                tracing::error!(%error, "the log could not be written and takes nothing more until it is opened anew");
+                self.broken.cancel();
+            }
+            unavailable(error)
+        })
+    }
+
+    /// Whether it may still be written.
+    fn whole(&self) -> Result<(), MqError> {
+        if self.broken.is_cancelled() { Err(MqError::Unavailable("an earlier write failed".into())) } else { Ok(()) }
     }
 
     fn committed(&self, group: Group, topic: Topic, partition: u32) -> Result<Option<u64>, MqError> {
@@ -114,9 +132,15 @@ impl EmbeddedLog {
                 .collect::<Result<_, MqError>>()?;
             topics.insert(topic, TopicLog { records, partitions });
         }
-        let shared = Arc::new(Shared { database, meta, topics, options: options.clone() });
+        let broken = CancellationToken::new();
+        let shared = Arc::new(Shared { database, meta, topics, options: options.clone(), broken });
         let writer = Writer::start(shared.clone()).map_err(|error| MqError::Unavailable(error.to_string()))?;
         Ok(Self { groups: Arc::new(Groups::new(shared.clone())), shared, writer })
+    }
+
+    /// Cancelled once a write has failed: nothing is taken any more, and the process should end, to open the folder anew.
+    pub fn broken(&self) -> CancellationToken {
+        self.shared.broken.clone()
     }
 }
 
@@ -175,4 +199,31 @@ impl Broker for EmbeddedLog {
 /// A lock whose holder panicked still guards data that is whole: every change under it is a single step.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mq::NewRecord;
+
+    #[tokio::test]
+    async fn after_a_write_that_failed_nothing_is_taken_until_the_log_is_opened_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = EmbeddedLogOptions { partitions: 1, ..EmbeddedLogOptions::default() };
+        let one = || vec![Routed { partition: 0, record: NewRecord::keyed("k", "one") }];
+        let log = EmbeddedLog::open(folder.path(), &options).unwrap();
+        log.produce(Topic::Upstream, one(), Room::External).await.unwrap();
+        let broken = log.broken();
+        assert!(!broken.is_cancelled());
+        let failed = log.shared.done(Err(fjall::Error::Io(std::io::ErrorKind::StorageFull.into())));
+        assert!(matches!(failed, Err(MqError::Unavailable(_))) && broken.is_cancelled());
+        let refused = log.produce(Topic::Upstream, one(), Room::Internal).await;
+        assert!(matches!(refused, Err(MqError::Unavailable(_))), "{refused:?}");
+        assert!(log.reset(Group::Logic, Topic::Upstream, 0, 1).await.is_err());
+        assert_eq!(log.end(Topic::Upstream, 0).await.unwrap(), 1);
+        drop(log);
+        let log = EmbeddedLog::open(folder.path(), &options).unwrap();
+        log.produce(Topic::Upstream, one(), Room::External).await.unwrap();
+        assert_eq!(log.end(Topic::Upstream, 0).await.unwrap(), 2);
+    }
 }

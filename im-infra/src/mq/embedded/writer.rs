@@ -85,7 +85,7 @@ fn write(shared: &Shared, jobs: Vec<Job>) {
     let mut places: HashMap<(Topic, u32), Place> = HashMap::new();
     let mut accepted = Vec::with_capacity(jobs.len());
     for job in jobs {
-        if let Err(error) = make_room(shared, &mut places, &job) {
+        if let Err(error) = shared.whole().and_then(|()| make_room(shared, &mut places, &job)) {
             let _ = job.done.send(Err(error));
             continue;
         }
@@ -102,7 +102,7 @@ fn write(shared: &Shared, jobs: Vec<Job>) {
     for ((topic, partition), place) in &places {
         batch.insert(&shared.meta, layout::place_key(*topic, *partition), place.encode());
     }
-    let written = batch.commit().map_err(unavailable);
+    let written = shared.whole().and_then(|()| shared.done(batch.commit()));
     if written.is_ok() {
         for ((topic, partition), place) in places {
             shared.topic(topic).partitions[partition as usize].publish(place);
@@ -194,7 +194,7 @@ fn evict_partition(
     let stored = shared.topic(topic).partitions[partition as usize].place();
     let shrunk = Place { first: place.first, end: stored.end, bytes: stored.bytes.saturating_sub(freed) };
     batch.insert(&shared.meta, layout::place_key(topic, partition), shrunk.encode());
-    batch.commit().map_err(unavailable)?;
+    shared.done(batch.commit())?;
     shared.topic(topic).partitions[partition as usize].publish(shrunk);
     Ok(freed)
 }
