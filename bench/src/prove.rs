@@ -8,7 +8,9 @@ use anyhow::bail;
 use clap::{Args, Subcommand, value_parser};
 use im_bench::{
     ledger::{self, History},
-    nemesis::{Campaign, Features, Means, Order, Outcome, Scenario, Subject, Verdict, logs_of, run, schedule},
+    nemesis::{
+        Campaign, Features, Means, Order, Outcome, Scenario, Subject, Verdict, can_trace, logs_of, run, schedule,
+    },
 };
 use tokio_util::sync::CancellationToken;
 
@@ -31,14 +33,16 @@ pub(crate) enum NemesisCommand {
     /// One run: starts the system, hurts it while users talk, and judges.
     ///
     /// `processes` runs on a Kafka, an etcd, a Redis and a MariaDB of its own, which `scripts/infra` starts in a temporary folder
-    /// and stops again. Exit codes: 0 clean, 1 violations (or the system did not come back), 2 a wrong request, 3 void: the
-    /// faults met no command without an outcome, or there was too little load.
+    /// and stops again. Scenarios of slow and failing disks need strace, and that it may trace other processes; those of wrong
+    /// clocks and of crashes need a binary with failpoints. Exit codes: 0 clean, 1 violations (or the system did not come back), 2 a
+    /// wrong request, 3 void: the faults met no command without an outcome, or there was too little load.
     Run(RunArgs),
     /// Many runs, scenario after scenario, over as many sittings as it takes: what its folder holds is not done again.
     ///
-    /// Void runs do not count. Scenarios that let a process crash somewhere take part where the binary has failpoints. After each
-    /// run TARGET-summary.json is written. Ctrl-C ends the sitting; the run at work is done again in the next one. Exit codes:
-    /// 0 enough runs and all clean, 1 violations or failures, 2 a wrong request, 3 not yet enough.
+    /// Void runs do not count; where strace may not trace, those that need it are void. Scenarios that let a process crash
+    /// somewhere, or move its clock, take part where the binary has failpoints. After each run TARGET-summary.json is written.
+    /// Ctrl-C ends the sitting; the run at work is done again in the next one. Exit codes: 0 enough runs and all clean, 1
+    /// violations or failures, 2 a wrong request, 3 not yet enough.
     Campaign(CampaignArgs),
     /// Plants bugs in the services, one after the other, and looks whether the ledger finds them.
     ///
@@ -198,6 +202,11 @@ async fn run_one(args: &RunArgs, stop: &CancellationToken) -> anyhow::Result<()>
         None if scenario.fits(Subject::Processes) => Subject::Processes,
         None => Subject::Standalone,
     };
+    if scenario.needs_strace()
+        && let Err(why) = can_trace().await
+    {
+        return Err(usage(why));
+    }
     let history = args.history.clone().unwrap_or_else(|| format!("{}-{}.history.gz", scenario.name, args.seed).into());
     let means = args.site.tools.means(subject).await?;
     if scenario.needs_failpoints() && !Features::of(&means.gochat).await?.have_failpoints() {

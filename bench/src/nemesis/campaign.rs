@@ -243,6 +243,7 @@ mod tests {
             fenced: 0,
             restarts: 0,
             crashes: 0,
+            injected: 0,
             sent: 10,
             acknowledged: 9,
             unknown: 1,

@@ -5,113 +5,10 @@ use std::fmt;
 use im_infra::failpoint::Point;
 use serde::{Deserialize, Serialize};
 
+pub use super::victim::{Server, Service, Subject, Victim};
+
 /// What it takes, as a rule, until a process that was started to die somewhere has come there.
 const CRASH_MS: u64 = 2_500;
-
-/// What is put under faults.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum Subject {
-    /// One process, nothing else.
-    Standalone,
-    /// Two processes of each service, on a Kafka, an etcd, a Redis and a MariaDB of their own.
-    Processes,
-}
-
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Standalone => "standalone",
-            Self::Processes => "processes",
-        })
-    }
-}
-
-/// One of our processes, by what it does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Service {
-    /// All in one.
-    Standalone,
-    /// im-gateway.
-    Gateway,
-    /// im-logic.
-    Logic,
-    /// im-repo.
-    Repo,
-    /// im-task.
-    Task,
-}
-
-impl Service {
-    /// The command of `gochat` that starts it.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Standalone => "standalone",
-            Self::Gateway => "gateway",
-            Self::Logic => "logic",
-            Self::Repo => "repo",
-            Self::Task => "task",
-        }
-    }
-}
-
-/// What the services stand on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Server {
-    /// The broker.
-    Kafka,
-    /// The registry.
-    Etcd,
-    /// Routes and cache.
-    Redis,
-    /// The store.
-    Mariadb,
-}
-
-impl Server {
-    /// All of them.
-    pub(super) const ALL: [Self; 4] = [Self::Kafka, Self::Etcd, Self::Redis, Self::Mariadb];
-
-    /// As `scripts/infra` starts it.
-    pub(super) fn service(self) -> &'static str {
-        match self {
-            Self::Kafka => "kafka",
-            Self::Etcd => "etcd",
-            Self::Redis => "redis",
-            Self::Mariadb => "mariadb",
-        }
-    }
-
-    /// As `scripts/infra` names its process.
-    pub(super) fn process(self) -> &'static str {
-        match self {
-            Self::Kafka => "kafka1",
-            Self::Etcd => "etcd1",
-            Self::Redis | Self::Mariadb => self.service(),
-        }
-    }
-}
-
-/// Who is hit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Victim {
-    /// One of our processes, and which of its kind from 0 on.
-    Ours(Service, usize),
-    /// A server.
-    Server(Server),
-}
-
-impl fmt::Display for Victim {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ours(service, index) => write!(f, "{} {index}", service.name()),
-            Self::Server(server) => f.write_str(server.service()),
-        }
-    }
-}
 
 /// Which bytes do not pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,9 +22,27 @@ pub enum Way {
     ToClient,
 }
 
+/// What a disk says that does not bring to itself what was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DiskError {
+    /// It is broken.
+    Io,
+    /// It is full.
+    Full,
+}
+
+impl DiskError {
+    /// As the system names it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Io => "EIO",
+            Self::Full => "ENOSPC",
+        }
+    }
+}
+
 /// Something that is done to a system, and for how long. All of them pass by themselves.
-///
-/// A slow or failing `fdatasync` would be one more kind: of MariaDB, Kafka and standalone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
@@ -190,6 +105,33 @@ pub enum Fault {
         /// How long it is gone then.
         away_ms: u64,
     },
+    /// Each `fsync` and `fdatasync` of a process takes longer.
+    SlowSync {
+        /// Who.
+        victim: Victim,
+        /// By so much.
+        delay_ms: u64,
+        /// How long.
+        away_ms: u64,
+    },
+    /// Each `fsync` and `fdatasync` of a process fails. Who ends of it begins anew afterwards.
+    FailingSync {
+        /// Who.
+        victim: Victim,
+        /// With what.
+        error: DiskError,
+        /// How long.
+        away_ms: u64,
+    },
+    /// The wall clock of one of our processes is wrong.
+    WrongClock {
+        /// Who.
+        victim: Victim,
+        /// By how much it is ahead; below 0: behind.
+        shift_ms: i64,
+        /// How long.
+        away_ms: u64,
+    },
     /// A connection to the database ends after a COMMIT was done and before its answer comes.
     LoseCommits {
         /// How many times.
@@ -206,7 +148,10 @@ impl Fault {
             | Self::Pause { away_ms, .. }
             | Self::Restore { away_ms }
             | Self::Cut { away_ms, .. }
-            | Self::Slow { away_ms, .. } => away_ms,
+            | Self::Slow { away_ms, .. }
+            | Self::SlowSync { away_ms, .. }
+            | Self::FailingSync { away_ms, .. }
+            | Self::WrongClock { away_ms, .. } => away_ms,
             Self::Crash { away_ms, .. } => CRASH_MS + away_ms,
             Self::Flush | Self::Snapshot | Self::LoseCommits { .. } => 0,
         }
@@ -240,6 +185,16 @@ impl fmt::Display for Fault {
             }
             Self::Crash { victim, point, passes, away_ms } => {
                 write!(f, "{victim} dies at {} after {passes} passes, gone for {away_ms} ms", point.name())
+            }
+            Self::SlowSync { victim, delay_ms, away_ms } => {
+                write!(f, "each fsync of {victim} takes {delay_ms} ms longer for {away_ms} ms")
+            }
+            Self::FailingSync { victim, error, away_ms } => {
+                write!(f, "each fsync of {victim} fails with {} for {away_ms} ms", error.name())
+            }
+            Self::WrongClock { victim, shift_ms, away_ms } => {
+                let way = if *shift_ms < 0 { "behind" } else { "ahead" };
+                write!(f, "the clock of {victim} is {} s {way} for {away_ms} ms", shift_ms.unsigned_abs() / 1_000)
             }
             Self::LoseCommits { count } => write!(f, "{count} connections are cut between COMMIT and its answer"),
         }

@@ -6,6 +6,9 @@ use anyhow::Context as _;
 use im_infra::{failpoint::Point, planted::Bug};
 use tokio::process::Command;
 
+/// How a binary says that its clock can be moved.
+const CLOCK_SHIFT: &str = "clock-shift";
+
 /// What a binary has that a release has not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Features {
@@ -32,9 +35,10 @@ impl Features {
         Bug::ALL.iter().all(|bug| self.lines.contains(&format!("planted-bug {bug}")))
     }
 
-    /// Whether its processes can be made to die at every place that has a name.
+    /// Whether its processes can be made to die at every place that has a name, and their clocks can be moved.
     pub fn have_failpoints(&self) -> bool {
-        Point::ALL.iter().all(|point| self.lines.contains(&format!("failpoint {}", point.name())))
+        let have = |point: &Point| self.lines.contains(&format!("failpoint {}", point.name()));
+        Point::ALL.iter().all(have) && self.lines.contains(CLOCK_SHIFT)
     }
 }
 
@@ -44,7 +48,9 @@ mod tests {
 
     #[test]
     fn a_binary_with_some_of_the_places_is_an_older_one() {
-        let all: String = Point::ALL.iter().map(|point| format!("failpoint {}\n", point.name())).collect();
+        let mut all: String = Point::ALL.iter().map(|point| format!("failpoint {}\n", point.name())).collect();
+        assert!(!Features::parse(&all).have_failpoints(), "its clock cannot be moved");
+        all.push_str(CLOCK_SHIFT);
         assert!(Features::parse(&all).have_failpoints() && !Features::parse(&all).have_bugs());
         let some = all.split_once('\n').unwrap().1;
         assert!(!Features::parse(some).have_failpoints() && !Features::parse("").have_failpoints());

@@ -97,6 +97,14 @@ impl Infrastructure {
         self.proxies.get(&server).context("no way to that server")
     }
 
+    /// Its number in the system.
+    pub(super) fn pid(&self, server: Server) -> anyhow::Result<u32> {
+        let path = self.folder.path().join(server.process()).with_extension("pid");
+        let text = fs::read_to_string(&path);
+        let text = text.with_context(|| format!("cannot read {}: is it a plain process?", path.display()))?;
+        text.trim().parse().with_context(|| format!("{} holds no pid", path.display()))
+    }
+
     /// Starts a server, on its data if there is some.
     pub(super) async fn up(&self, server: Server) -> anyhow::Result<()> {
         self.script(&["up"], &[server.service()]).await

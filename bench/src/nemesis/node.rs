@@ -1,13 +1,15 @@
 //! One of our processes, and how to start it again.
 
 use std::{
-    os::unix::process::ExitStatusExt as _,
+    fs,
+    os::unix::{fs::FileExt as _, process::ExitStatusExt as _},
     path::PathBuf,
     process::{ExitStatus, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context as _, anyhow, bail, ensure};
+use im_infra::clock::shift;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::{
@@ -46,6 +48,8 @@ pub(super) struct Node {
     pub(super) address: String,
     /// Where operators ask.
     pub(super) admin: String,
+    /// By how much its wall clock is wrong.
+    clock: PathBuf,
     /// Its output must go on being read, or the pipe fills and it waits.
     _output: JoinSet<()>,
 }
@@ -54,17 +58,33 @@ impl Node {
     /// Starts it and waits until it is ready.
     pub(super) async fn start(service: Service, index: usize, start: &Start) -> anyhow::Result<Self> {
         let (name, mut start) = (format!("{}-{index}", service.name()), start.clone());
+        let clock = start.folder.join(format!("{name}.clock"));
+        fs::write(&clock, shift::written(0)).with_context(|| format!("cannot write {}", clock.display()))?;
+        start.settings.push((shift::VARIABLE.to_owned(), clock.display().to_string()));
         let running = ready(service, &name, &start).await?;
         if matches!(service, Service::Gateway | Service::Standalone) {
             ensure!(!running.address.is_empty(), "{name} did not say where it listens");
             start.settings.push(("GOCHAT__GATEWAY__HTTP__LISTEN".into(), running.address.clone()));
         }
         let Running { child, address, admin, output } = running;
-        Ok(Self { service, start, name, child, address, admin, _output: output })
+        Ok(Self { service, start, name, child, address, admin, clock, _output: output })
+    }
+
+    /// Its number in the system.
+    pub(super) fn pid(&self) -> anyhow::Result<u32> {
+        self.child.id().with_context(|| format!("{} has ended by itself", self.name))
+    }
+
+    /// From now on its wall clock is ahead by so much, or behind.
+    pub(super) fn move_clock(&self, shift_ms: i64) -> anyhow::Result<()> {
+        // Its bytes are replaced: an empty file in between would be a clock that is right.
+        let written = fs::OpenOptions::new().write(true).open(&self.clock);
+        let written = written.and_then(|file| file.write_all_at(&shift::written(shift_ms), 0));
+        written.with_context(|| format!("cannot write {}", self.clock.display()))
     }
 
     pub(super) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
-        let pid = self.child.id().with_context(|| format!("{} has ended by itself", self.name))?;
+        let pid = self.pid()?;
         let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).context("no such process")?;
         kill_process(pid, signal).with_context(|| format!("cannot signal {}", self.name))
     }

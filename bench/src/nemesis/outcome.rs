@@ -53,6 +53,9 @@ pub struct Outcome {
     /// How often one died at the place it was to die at.
     #[serde(default)]
     pub crashes: u32,
+    /// Calls to bring something to the disk that were late, or failed.
+    #[serde(default)]
+    pub injected: u64,
     /// Commands that were sent, each once.
     pub sent: usize,
     /// Of these, those that were acknowledged.
@@ -84,6 +87,7 @@ pub(super) struct Facts {
     pub(super) fenced: u64,
     pub(super) restarts: u32,
     pub(super) crashes: u32,
+    pub(super) injected: u64,
     pub(super) interrupted: bool,
 }
 
@@ -107,6 +111,7 @@ impl Outcome {
             fenced: facts.fenced,
             restarts: facts.restarts,
             crashes: facts.crashes,
+            injected: facts.injected,
             sent: report.sent,
             acknowledged: report.acknowledged,
             unknown: report.unknown,
@@ -118,6 +123,31 @@ impl Outcome {
         };
         outcome.void = outcome.why_void(facts);
         outcome
+    }
+
+    /// Of a run that cannot be done here: nothing was started.
+    pub(super) fn not_here(scenario: &Scenario, subject: Subject, seed: u64, why: String) -> Self {
+        Self {
+            scenario: scenario.name.to_owned(),
+            subject,
+            seed,
+            load_ms: 0,
+            faults: 0,
+            hits: 0,
+            lost_commits: 0,
+            fenced: 0,
+            restarts: 0,
+            crashes: 0,
+            injected: 0,
+            sent: 0,
+            acknowledged: 0,
+            unknown: 0,
+            entries: 0,
+            pushes_due: 0,
+            violations: 0,
+            told: Vec::new(),
+            void: Some(why),
+        }
     }
 
     /// What it is worth.
@@ -136,6 +166,8 @@ impl Outcome {
             Some("it was interrupted".to_owned())
         } else if facts.scenario.needs == Evidence::Crashed && self.crashes == 0 {
             Some("no process died where it was to die".to_owned())
+        } else if facts.scenario.needs == Evidence::Injected && self.injected == 0 {
+            Some("no fsync was late or failed".to_owned())
         } else if self.load_ms < LOAD_MIN_MS {
             Some(format!("there was load for {} ms only, {LOAD_MIN_MS} are needed", self.load_ms))
         } else if (self.acknowledged as u64) < wanted {
@@ -188,6 +220,7 @@ mod tests {
             fenced: 0,
             restarts: 0,
             crashes: 0,
+            injected: 0,
             interrupted: false,
         }
     }
@@ -226,6 +259,17 @@ mod tests {
         let crash = facts("crash-repo-after-commit");
         assert_eq!(verdict(&crash, &load, 100, vec![]), Verdict::Void, "it lived on");
         assert_eq!(verdict(&Facts { crashes: 1, ..crash }, &load, 100, vec![]), Verdict::Clean);
+        let disk = facts("failing-sync-mariadb");
+        assert_eq!(verdict(&disk, &load, 100, vec![]), Verdict::Void, "its disk went on");
+        assert_eq!(verdict(&Facts { injected: 1, ..disk }, &load, 100, vec![]), Verdict::Clean);
+    }
+
+    #[test]
+    fn what_cannot_be_done_here_is_void_and_says_why() {
+        let scenario = Scenario::named("slow-sync-kafka").unwrap();
+        let outcome = Outcome::not_here(scenario, Subject::Processes, 7, "no strace".into());
+        assert_eq!(outcome.verdict(), Verdict::Void);
+        assert!(outcome.to_string().ends_with("VOID: no strace"), "{outcome}");
     }
 
     #[test]

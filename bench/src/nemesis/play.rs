@@ -18,6 +18,7 @@ use super::{
     scene::{Scene, USERS_MIN},
     schedule::{Step, schedule},
     settle::{read_logs, settle},
+    strace::can_trace,
     world::{Means, World},
 };
 use crate::ledger::{Event, Header, check};
@@ -54,12 +55,17 @@ pub fn logs_of(history: &Path) -> PathBuf {
     history.with_extension("logs")
 }
 
-/// Does it. A stop ends the faults and the load, and what there is by then is judged.
+/// Does it. A stop ends the faults and the load, and what there is by then is judged. What needs strace is void without it.
 ///
 /// # Errors
 /// If the system could not be started, did not come back after a fault, or ended in a way that no process of ours may end. What
 /// was seen until then is in the history, without its end.
 pub async fn run(order: &Order, means: &Means, stop: &CancellationToken) -> anyhow::Result<Outcome> {
+    if order.scenario.needs_strace()
+        && let Err(why) = can_trace().await
+    {
+        return Ok(Outcome::not_here(order.scenario, order.subject, order.seed, why));
+    }
     ensure!(order.users >= USERS_MIN, "fewer than {USERS_MIN} users make no large group");
     let logs = logs_of(&order.history);
     fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
@@ -92,6 +98,7 @@ pub async fn run(order: &Order, means: &Means, stop: &CancellationToken) -> anyh
         fenced: world.fenced().await as u64,
         restarts: world.restarts,
         crashes: world.crashes,
+        injected: world.injected,
         interrupted: stop.is_cancelled(),
     };
     let database_url = world.end_services().await?;

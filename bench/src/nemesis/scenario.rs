@@ -1,8 +1,11 @@
-//! The scenarios, by name.
+//! What a scenario is.
 
 use im_infra::failpoint::Point;
 
-use super::fault::{Server, Service, Subject};
+use super::{
+    fault::{Server, Service, Subject},
+    table::ALL,
+};
 
 /// A kind of fault; the schedule chooses whom it hits, when and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +22,12 @@ pub(super) enum Kind {
     Slow(Server),
     LoseCommits,
     Crash(Point),
+    SlowSync(Service),
+    SlowServerSync(Server),
+    FailingSync(Service),
+    FailingServerSync(Server),
+    ClockAhead(Service),
+    ClockBehind(Service),
 }
 
 impl Kind {
@@ -29,9 +38,25 @@ impl Kind {
         }
         let standalone = matches!(
             self,
-            Self::Kill(Service::Standalone) | Self::Terminate(Service::Standalone) | Self::Pause(Service::Standalone)
+            Self::Kill(Service::Standalone)
+                | Self::Terminate(Service::Standalone)
+                | Self::Pause(Service::Standalone)
+                | Self::SlowSync(Service::Standalone)
+                | Self::FailingSync(Service::Standalone)
+                | Self::ClockAhead(Service::Standalone)
+                | Self::ClockBehind(Service::Standalone)
         );
         standalone == (subject == Subject::Standalone)
+    }
+
+    /// Whether a release cannot be hurt like this.
+    fn needs_failpoints(self) -> bool {
+        matches!(self, Self::Crash(_) | Self::ClockAhead(_) | Self::ClockBehind(_))
+    }
+
+    /// Whether strace does it.
+    fn needs_strace(self) -> bool {
+        matches!(self, Self::SlowSync(_) | Self::SlowServerSync(_) | Self::FailingSync(_) | Self::FailingServerSync(_))
     }
 }
 
@@ -46,6 +71,8 @@ pub(super) enum Evidence {
     LostCommit,
     /// A process died at the place it was to die at.
     Crashed,
+    /// Calls to bring something to the disk were late, or failed.
+    Injected,
 }
 
 /// A way to hurt a system.
@@ -55,20 +82,24 @@ pub struct Scenario {
     pub name: &'static str,
     /// What it does, in a line.
     pub does: &'static str,
-    kinds: &'static [Kind],
+    pub(super) kinds: &'static [Kind],
     pub(super) needs: Evidence,
 }
 
 impl Scenario {
-    const fn of(name: &'static str, does: &'static str, kinds: &'static [Kind]) -> Self {
+    pub(super) const fn of(name: &'static str, does: &'static str, kinds: &'static [Kind]) -> Self {
         Self { name, does, kinds, needs: Evidence::InFlight }
     }
 
-    const fn crash(name: &'static str, point: Point, kinds: &'static [Kind]) -> Self {
+    pub(super) const fn crash(name: &'static str, point: Point, kinds: &'static [Kind]) -> Self {
         Self { name, does: point.place(), kinds, needs: Evidence::Crashed }
     }
 
-    const fn needing(self, needs: Evidence) -> Self {
+    pub(super) const fn sync(name: &'static str, does: &'static str, kinds: &'static [Kind]) -> Self {
+        Self::of(name, does, kinds).needing(Evidence::Injected)
+    }
+
+    pub(super) const fn needing(self, needs: Evidence) -> Self {
         Self { needs, ..self }
     }
 
@@ -87,170 +118,25 @@ impl Scenario {
         self.kinds.iter().any(|kind| kind.fits(subject))
     }
 
-    /// Whether it needs a binary in which processes can be made to die somewhere.
+    /// Whether it needs a binary in which processes can be made to die somewhere, and their clocks can be moved.
     pub fn needs_failpoints(&self) -> bool {
-        self.needs == Evidence::Crashed
+        self.kinds.iter().any(|kind| kind.needs_failpoints())
+    }
+
+    /// Whether it needs strace, and that it may trace other processes.
+    pub fn needs_strace(&self) -> bool {
+        self.kinds.iter().any(|kind| kind.needs_strace())
+    }
+
+    /// Whether it needs servers that are plain processes here, and no containers.
+    pub fn needs_plain_servers(&self) -> bool {
+        let needs =
+            |kind: &Kind| matches!(kind, Kind::SlowServerSync(_) | Kind::FailingServerSync(_) | Kind::OldSnapshot);
+        self.kinds.iter().any(needs)
     }
 
     /// What it does to that.
     pub(super) fn kinds(&self, subject: Subject) -> Vec<Kind> {
         self.kinds.iter().copied().filter(|kind| kind.fits(subject)).collect()
-    }
-}
-
-const ALL: &[Scenario] = &[
-    Scenario::of("kill-standalone", "standalone gets SIGKILL", &[Kind::Kill(Service::Standalone)]),
-    Scenario::of("terminate-standalone", "standalone gets SIGTERM", &[Kind::Terminate(Service::Standalone)]),
-    Scenario::of("pause-standalone", "standalone stands still", &[Kind::Pause(Service::Standalone)]),
-    Scenario::of("kill-gateway", "a gateway gets SIGKILL", &[Kind::Kill(Service::Gateway)]),
-    Scenario::of("kill-logic", "a logic gets SIGKILL", &[Kind::Kill(Service::Logic)]),
-    Scenario::of("kill-repo", "a repo gets SIGKILL", &[Kind::Kill(Service::Repo)]),
-    Scenario::of("kill-task", "a task gets SIGKILL", &[Kind::Kill(Service::Task)]),
-    Scenario::of("terminate-gateway", "a gateway gets SIGTERM", &[Kind::Terminate(Service::Gateway)]),
-    Scenario::of("terminate-logic", "a logic gets SIGTERM", &[Kind::Terminate(Service::Logic)]),
-    Scenario::of("terminate-repo", "a repo gets SIGTERM", &[Kind::Terminate(Service::Repo)]),
-    Scenario::of("terminate-task", "a task gets SIGTERM", &[Kind::Terminate(Service::Task)]),
-    Scenario::of("pause-gateway", "a gateway stands still past its lease", &[Kind::Pause(Service::Gateway)]),
-    Scenario::of("pause-logic", "a logic stands still past its session", &[Kind::Pause(Service::Logic)])
-        .needing(Evidence::Fenced),
-    Scenario::of("pause-repo", "a repo stands still", &[Kind::Pause(Service::Repo)]),
-    Scenario::of("pause-task", "a task stands still past its session", &[Kind::Pause(Service::Task)]),
-    Scenario::of("kafka-kill", "the broker gets SIGKILL", &[Kind::KillServer(Server::Kafka)]),
-    Scenario::of("kafka-restart", "the broker is stopped and started", &[Kind::RestartServer(Server::Kafka)]),
-    Scenario::of("kafka-pause", "the broker stands still", &[Kind::PauseServer(Server::Kafka)]),
-    Scenario::of("etcd-kill", "etcd gets SIGKILL", &[Kind::KillServer(Server::Etcd)]),
-    Scenario::of("etcd-pause", "etcd stands still for two lease times", &[Kind::PauseServer(Server::Etcd)]),
-    Scenario::of("redis-kill", "Redis gets SIGKILL", &[Kind::KillServer(Server::Redis)]),
-    Scenario::of("redis-pause", "Redis stands still", &[Kind::PauseServer(Server::Redis)]),
-    Scenario::of("redis-flush", "Redis forgets everything", &[Kind::Flush]),
-    Scenario::of("redis-old-snapshot", "Redis comes back with what it held before", &[Kind::OldSnapshot]),
-    Scenario::of("mariadb-kill", "MariaDB gets SIGKILL", &[Kind::KillServer(Server::Mariadb)]),
-    Scenario::of("mariadb-restart", "MariaDB is stopped and started", &[Kind::RestartServer(Server::Mariadb)]),
-    Scenario::of("mariadb-pause", "MariaDB stands still", &[Kind::PauseServer(Server::Mariadb)]),
-    Scenario::of("cut-kafka", "the way to the broker is cut, wholly or one way", &[Kind::Cut(Server::Kafka)]),
-    Scenario::of("cut-etcd", "the way to etcd is cut, wholly or one way", &[Kind::Cut(Server::Etcd)]),
-    Scenario::of("cut-redis", "the way to Redis is cut, wholly or one way", &[Kind::Cut(Server::Redis)]),
-    Scenario::of("cut-mariadb", "the way to MariaDB is cut, wholly or one way", &[Kind::Cut(Server::Mariadb)]),
-    Scenario::of("slow-kafka", "the broker is far away", &[Kind::Slow(Server::Kafka)]),
-    Scenario::of("slow-etcd", "etcd is far away", &[Kind::Slow(Server::Etcd)]),
-    Scenario::of("slow-redis", "Redis is far away", &[Kind::Slow(Server::Redis)]),
-    Scenario::of("slow-mariadb", "MariaDB is far away", &[Kind::Slow(Server::Mariadb)]),
-    Scenario::of("commit-unanswered", "database connections end between COMMIT and its answer", &[Kind::LoseCommits])
-        .needing(Evidence::LostCommit),
-    Scenario::crash("crash-repo-after-commit", Point::RepoAfterCommit, &[Kind::Crash(Point::RepoAfterCommit)]),
-    Scenario::crash("crash-logic-after-append", Point::LogicAfterAppend, &[Kind::Crash(Point::LogicAfterAppend)]),
-    Scenario::crash(
-        "crash-logic-between-records",
-        Point::LogicBetweenRecords,
-        &[Kind::Crash(Point::LogicBetweenRecords)],
-    ),
-    Scenario::crash("crash-worker-before-commit", Point::WorkerBeforeCommit, &[Kind::Crash(Point::WorkerBeforeCommit)]),
-    Scenario::crash("crash-task-before-produce", Point::TaskBeforeProduce, &[Kind::Crash(Point::TaskBeforeProduce)]),
-    Scenario::crash("crash-rebalance", Point::Rebalance, &[Kind::Crash(Point::Rebalance)]),
-    Scenario::crash(
-        "crash-gateway-before-answer",
-        Point::GatewayBeforeAnswer,
-        &[Kind::Crash(Point::GatewayBeforeAnswer)],
-    ),
-    Scenario::of("kill-each", "every kind of process gets SIGKILL in turn", EACH),
-    Scenario::of("each-twice", "every process is killed, a logic loses its session, broker and Redis fail", TWICE)
-        .needing(Evidence::Fenced),
-    Scenario::of("everything", "all but the crashes at random", EVERYTHING),
-];
-
-const EACH: &[Kind] =
-    &[Kind::Kill(Service::Gateway), Kind::Kill(Service::Logic), Kind::Kill(Service::Repo), Kind::Kill(Service::Task)];
-
-/// What the guarantee is proved against first. A logic that stands still may have nothing to commit when it goes on, so it does
-/// more than once.
-const TWICE: &[Kind] = &[
-    Kind::Kill(Service::Gateway),
-    Kind::Kill(Service::Gateway),
-    Kind::Kill(Service::Logic),
-    Kind::Kill(Service::Logic),
-    Kind::Kill(Service::Repo),
-    Kind::Kill(Service::Repo),
-    Kind::Kill(Service::Task),
-    Kind::Kill(Service::Task),
-    Kind::Pause(Service::Logic),
-    Kind::Pause(Service::Logic),
-    Kind::Pause(Service::Logic),
-    Kind::Flush,
-    Kind::PauseServer(Server::Kafka),
-];
-
-const EVERYTHING: &[Kind] = &[
-    Kind::Kill(Service::Standalone),
-    Kind::Terminate(Service::Standalone),
-    Kind::Pause(Service::Standalone),
-    Kind::Kill(Service::Gateway),
-    Kind::Kill(Service::Logic),
-    Kind::Kill(Service::Repo),
-    Kind::Kill(Service::Task),
-    Kind::Terminate(Service::Gateway),
-    Kind::Terminate(Service::Logic),
-    Kind::Terminate(Service::Repo),
-    Kind::Terminate(Service::Task),
-    Kind::Pause(Service::Gateway),
-    Kind::Pause(Service::Logic),
-    Kind::Pause(Service::Repo),
-    Kind::Pause(Service::Task),
-    Kind::KillServer(Server::Kafka),
-    Kind::RestartServer(Server::Kafka),
-    Kind::PauseServer(Server::Kafka),
-    Kind::KillServer(Server::Etcd),
-    Kind::PauseServer(Server::Etcd),
-    Kind::KillServer(Server::Redis),
-    Kind::PauseServer(Server::Redis),
-    Kind::Flush,
-    Kind::OldSnapshot,
-    Kind::KillServer(Server::Mariadb),
-    Kind::RestartServer(Server::Mariadb),
-    Kind::PauseServer(Server::Mariadb),
-    Kind::Cut(Server::Kafka),
-    Kind::Cut(Server::Etcd),
-    Kind::Cut(Server::Redis),
-    Kind::Cut(Server::Mariadb),
-    Kind::Slow(Server::Kafka),
-    Kind::Slow(Server::Etcd),
-    Kind::Slow(Server::Redis),
-    Kind::Slow(Server::Mariadb),
-    Kind::LoseCommits,
-];
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn names_are_unique_and_everything_is_really_everything() {
-        let names: HashSet<&str> = ALL.iter().map(|scenario| scenario.name).collect();
-        assert_eq!(names.len(), ALL.len());
-        // What needs a binary of its own is apart.
-        let stock = ALL.iter().filter(|scenario| !scenario.needs_failpoints());
-        for kind in stock.flat_map(|scenario| scenario.kinds) {
-            assert!(EVERYTHING.contains(kind), "{kind:?}");
-        }
-    }
-
-    #[test]
-    fn every_scenario_fits_something_and_only_everything_fits_both() {
-        for scenario in ALL.iter().filter(|scenario| !scenario.needs_failpoints()) {
-            let fits = [Subject::Standalone, Subject::Processes].map(|subject| scenario.fits(subject));
-            assert_eq!(fits.iter().filter(|fits| **fits).count(), if scenario.name == "everything" { 2 } else { 1 });
-        }
-    }
-
-    #[test]
-    fn every_failpoint_has_its_scenario() {
-        for point in Point::ALL {
-            let scenario = Scenario::named(&format!("crash-{}", point.name())).unwrap();
-            assert!(scenario.needs_failpoints() && scenario.fits(Subject::Processes));
-            assert_eq!(scenario.fits(Subject::Standalone), *point != Point::Rebalance);
-            assert_eq!(scenario.kinds, [Kind::Crash(*point)]);
-        }
-        assert_eq!(ALL.iter().filter(|scenario| scenario.needs_failpoints()).count(), Point::ALL.len());
     }
 }

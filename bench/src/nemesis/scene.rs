@@ -7,7 +7,12 @@ use im_infra::ids::ConversationId;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use super::{recorder::Recorder, talker::Talker, user::User, world::LARGE_FROM};
+use super::{
+    recorder::Recorder,
+    talker::Talker,
+    user::{User, is_outcome},
+    world::LARGE_FROM,
+};
 use crate::ledger::Event;
 
 /// Who is in the small group for good.
@@ -143,7 +148,7 @@ async fn insist(
             return recorder.note(Event::Stored { at_us, client, user, conversation, command, seq, message_id });
         }
         let code = answer["code"].as_str().unwrap_or_default().to_owned();
-        if !proto::ErrorCode::parse(&code).is_some_and(proto::ErrorCode::retryable) {
+        if proto::ErrorCode::parse(&code).is_none_or(is_outcome) {
             return recorder.note(Event::Rejected { at_us, user, conversation, command, code });
         }
         sleep(PAUSE).await;

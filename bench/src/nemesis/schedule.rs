@@ -6,7 +6,7 @@ use im_infra::failpoint::Point;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    fault::{Fault, Server, Service, Subject, Victim, Way},
+    fault::{DiskError, Fault, Server, Service, Subject, Victim, Way},
     scenario::{Kind, Scenario},
 };
 
@@ -18,6 +18,10 @@ const CALM_MS: u64 = 4_000;
 const GAP_MS: Range<u64> = 1_000..3_000;
 /// Between the copy of Redis and the day it comes back.
 const SNAPSHOT_AGE_MS: Range<u64> = 2_000..5_000;
+/// By how much a clock is wrong.
+const HOUR_MS: i64 = 3_600_000;
+/// By how much each call to bring something to the disk is late.
+const SYNC_DELAY_MS: Range<u64> = 200..800;
 /// How many of each service there are.
 pub(super) const EACH: usize = 2;
 
@@ -82,11 +86,26 @@ fn fault(kind: Kind, subject: Subject, random: &mut fastrand::Rng) -> Fault {
         }
         Kind::Slow(server) => Fault::Slow { server, delay_ms: random.u64(5..100), away_ms },
         Kind::LoseCommits => Fault::LoseCommits { count: random.u64(1..4) },
+        Kind::SlowSync(service) => slow_sync(ours(service, random), away_ms, random),
+        Kind::SlowServerSync(server) => slow_sync(Victim::Server(server), away_ms, random),
+        Kind::FailingSync(service) => failing_sync(ours(service, random), away_ms, random),
+        Kind::FailingServerSync(server) => failing_sync(Victim::Server(server), away_ms, random),
+        Kind::ClockAhead(service) => Fault::WrongClock { victim: ours(service, random), shift_ms: HOUR_MS, away_ms },
+        Kind::ClockBehind(service) => Fault::WrongClock { victim: ours(service, random), shift_ms: -HOUR_MS, away_ms },
         Kind::Crash(point) => {
             let service = if subject == Subject::Standalone { Service::Standalone } else { service_of(point) };
             Fault::Crash { victim: ours(service, random), point, passes: random.u64(passes(point)), away_ms }
         }
     }
+}
+
+fn slow_sync(victim: Victim, away_ms: u64, random: &mut fastrand::Rng) -> Fault {
+    Fault::SlowSync { victim, delay_ms: random.u64(SYNC_DELAY_MS), away_ms }
+}
+
+fn failing_sync(victim: Victim, away_ms: u64, random: &mut fastrand::Rng) -> Fault {
+    let error = if random.bool() { DiskError::Io } else { DiskError::Full };
+    Fault::FailingSync { victim, error, away_ms }
 }
 
 /// Whose processes come there.
@@ -123,6 +142,11 @@ fn away_ms(kind: Kind) -> Range<u64> {
         Kind::KillServer(_) | Kind::RestartServer(_) | Kind::OldSnapshot => 100..3_000,
         Kind::Cut(_) => 500..7_000,
         Kind::Slow(_) => 2_000..5_000,
+        Kind::SlowSync(_) | Kind::SlowServerSync(_) => 3_000..6_000,
+        // Several commits in a row have to fail.
+        Kind::FailingSync(_) | Kind::FailingServerSync(_) => 1_500..4_000,
+        // Longer than the leases and sessions of the settings.
+        Kind::ClockAhead(_) | Kind::ClockBehind(_) => 4_000..9_000,
         Kind::Flush | Kind::LoseCommits => 0..1,
     }
 }

@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::bail;
 use rustix::process::Signal;
 use tokio::time::sleep;
 
 use super::{
     fault::{Fault, Server, Victim},
     recorder::Recorder,
+    strace::{Injection, inject},
     world::World,
 };
 
@@ -30,6 +32,8 @@ impl World {
             Fault::Cut { .. } | Fault::Slow { .. } => self.strike_way(fault, recorder).await?,
             Fault::LoseCommits { count } => self.lose_commits(count, fault, recorder).await?,
             Fault::Crash { .. } => Box::pin(self.crash(fault, recorder)).await?,
+            Fault::SlowSync { .. } | Fault::FailingSync { .. } => self.strike_disk(fault, recorder).await?,
+            Fault::WrongClock { .. } => self.strike_clock(fault, recorder).await?,
         }
         self.supervise().await
     }
@@ -121,6 +125,37 @@ impl World {
         sleep(Duration::from_millis(fault.lasts_ms())).await;
         proxy.heal();
         Ok(())
+    }
+
+    /// It has taken effect with the first call; without any nothing is told of it.
+    async fn strike_disk(&mut self, fault: Fault, recorder: &Recorder) -> anyhow::Result<()> {
+        let (victim, injection) = match fault {
+            Fault::SlowSync { victim, delay_ms, .. } => (victim, Injection::Late(Duration::from_millis(delay_ms))),
+            Fault::FailingSync { victim, error, .. } => (victim, Injection::Fails(error)),
+            _ => return Ok(()),
+        };
+        let pid = match victim {
+            Victim::Ours(service, index) => self.node(service, index)?.pid()?,
+            Victim::Server(server) => self.servers()?.pid(server)?,
+        };
+        let lasts = Duration::from_millis(fault.lasts_ms());
+        self.injected += inject(pid, injection, lasts, || recorder.struck(fault)).await?;
+        if let (Victim::Server(server), Injection::Fails(_)) = (victim, injection) {
+            // Most end of it by themselves, and none is to go on half dead.
+            self.servers()?.stop(server).await?;
+            self.servers()?.up(server).await?;
+        }
+        Ok(())
+    }
+
+    async fn strike_clock(&mut self, fault: Fault, recorder: &Recorder) -> anyhow::Result<()> {
+        let Fault::WrongClock { victim: Victim::Ours(service, index), shift_ms, away_ms } = fault else {
+            bail!("only our own clocks can be wrong: {fault}");
+        };
+        self.node(service, index)?.move_clock(shift_ms)?;
+        recorder.struck(fault);
+        sleep(Duration::from_millis(away_ms)).await;
+        self.node(service, index)?.move_clock(0)
     }
 
     async fn lose_commits(&self, count: u64, fault: Fault, recorder: &Recorder) -> anyhow::Result<()> {

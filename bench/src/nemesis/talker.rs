@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use super::{
     recorder::Recorder,
     socket::{Gone, Socket},
-    user::{Session, User},
+    user::{Session, User, is_outcome},
 };
 use crate::ledger::Event;
 
@@ -149,7 +149,7 @@ impl Talk {
             }
             In::Error(frame) => {
                 let error = proto::Error::from(frame.error.unwrap_or_default());
-                if error.code().retryable() {
+                if !is_outcome(error.code()) {
                     // Come again with everything that is open, in order.
                     return Err(Gone);
                 }

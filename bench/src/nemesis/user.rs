@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use proto::message::Entry;
+use proto::{ErrorCode, message::Entry};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -13,6 +13,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(50);
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 const PASSWORD: &str = "correct horse";
+
+/// Whether an error says for good what became of a command. One that may pass does not; nor does one of a token, which says
+/// nothing of commands that came before it: a process whose clock is wrong takes tokens for old that the next one takes.
+pub(super) const fn is_outcome(code: ErrorCode) -> bool {
+    !code.retryable() && !matches!(code, ErrorCode::TokenExpired | ErrorCode::ServiceTokenInvalid)
+}
 
 /// One device of a user.
 #[derive(Clone)]
@@ -100,5 +106,18 @@ impl User {
                 None => return Ok(pages.into_iter().rev().flatten().collect()),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_token_says_nothing_of_a_command() {
+        for code in [ErrorCode::TokenExpired, ErrorCode::ServiceTokenInvalid, ErrorCode::Unavailable] {
+            assert!(!is_outcome(code), "{code}");
+        }
+        assert!(is_outcome(ErrorCode::Forbidden));
     }
 }

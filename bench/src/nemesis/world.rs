@@ -48,6 +48,8 @@ pub(super) struct World {
     pub(super) restarts: u32,
     /// How often one died at the place it was to die at.
     pub(super) crashes: u32,
+    /// Calls to bring something to the disk that were late, or failed.
+    pub(super) injected: u64,
     http: reqwest::Client,
     folder: TempDir,
 }
@@ -83,7 +85,7 @@ impl World {
             }
         };
         let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
-        Ok(Self { nodes, infrastructure, database_url, restarts: 0, crashes: 0, http, folder })
+        Ok(Self { nodes, infrastructure, database_url, restarts: 0, crashes: 0, injected: 0, http, folder })
     }
 
     /// Where clients may go.

@@ -85,6 +85,17 @@ async fn a_wrong_request_of_proof_is_told_in_one_line_with_exit_code_2() {
 }
 
 #[tokio::test]
+async fn without_strace_a_disk_cannot_fail_which_is_told_in_one_line_with_exit_code_2() {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/bin/cat", folder.path().join("cat")).unwrap();
+    let mut bench = command(&["nemesis", "run", "failing-sync-standalone"]);
+    let said = run(bench.env("PATH", folder.path())).await;
+    assert_eq!(said.code, Some(2), "{}", said.errors);
+    let told: Vec<&str> = said.errors.lines().collect();
+    assert!(told.len() == 1 && told[0].contains("install"), "{told:?}");
+}
+
+#[tokio::test]
 async fn the_scenarios_are_listed_with_what_they_fit() {
     let said = run(&mut command(&["nemesis", "list"])).await;
     assert_eq!(said.code, Some(0), "{}", said.errors);
