@@ -40,6 +40,18 @@ const RULES: &[(&str, &str)] = &[
     ("r20", "the embedded log is bounded, with a reserve for the pipeline"),
 ];
 
+/// What of the proof under faults is done with every run of the tests.
+const UNDER_FAULTS: &str = "
+## Under faults
+
+`gochat/tests/it/chaos.rs` says in one place which scenarios of `gochat-bench nemesis` are done with every run of the tests: some
+each time, and for as many more a seed chooses which, together ten minutes of load at most. The seed is `GOCHAT_CHAOS_SEED`, or the
+same one each time; a test that fails tells it. `scripts/test --full` does every scenario that a binary without failpoints can be
+hurt by; those of crashes and of wrong clocks, and any number of runs, are for `gochat-bench nemesis campaign`
+([CONTRIBUTING.md](../CONTRIBUTING.md#proof-under-faults)). Slow and failing disks need strace, and that it may trace other
+processes: where it may not, the test of a failing disk fails and says so.
+";
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
@@ -87,6 +99,7 @@ fn rendered() -> String {
         let names = if names.is_empty() { "not yet".to_owned() } else { names.join("<br>") };
         let _ = writeln!(text, "| {} | {what} | {names} |", rule.to_uppercase());
     }
+    text.push_str(UNDER_FAULTS);
     if root().join("docs/planted-bugs.md").exists() {
         text.push_str("\n[Planted bugs](planted-bugs.md): what shows that the proof under faults can fail.\n");
     }
