@@ -68,7 +68,9 @@ pub(super) async fn inject(
     let mut count = |line: &str| {
         if is_injected(line) {
             calls += 1;
-            first.take().into_iter().for_each(|first| first());
+            if let Some(first) = first.take() {
+                first();
+            }
         }
     };
     while let Ok(line) = timeout_at(deadline, tracer.lines.next_line()).await {
