@@ -1,6 +1,9 @@
 //! A history, sorted for the checks.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::RangeInclusive,
+};
 
 use super::event::{Client, Entry, Event, User};
 
@@ -20,6 +23,14 @@ pub(super) struct Life {
     pub(super) user: User,
     pub(super) from_us: u64,
     pub(super) to_us: u64,
+}
+
+/// An entry that a connection was pushed.
+#[derive(Clone, Copy)]
+pub(super) struct Push {
+    pub(super) at_us: u64,
+    pub(super) seq: i64,
+    pub(super) message_id: i64,
 }
 
 /// What a device was told of a conversation.
@@ -43,14 +54,14 @@ pub(super) struct View<'a> {
     pub(super) rejected: HashMap<Key<'a>, &'a str>,
     pub(super) logs: BTreeMap<&'a str, &'a [Entry]>,
     pub(super) lives: BTreeMap<Client, Life>,
-    /// By connection and conversation: seq and id, in the order of arrival.
-    pub(super) pushed: BTreeMap<(Client, &'a str), Vec<(i64, i64)>>,
+    /// By connection and conversation, in the order of arrival.
+    pub(super) pushed: BTreeMap<(Client, &'a str), Vec<Push>>,
     pub(super) seen: BTreeMap<(User, &'a str), &'a [(i64, i64)]>,
     pub(super) unread: BTreeMap<(User, &'a str), Vec<Told>>,
     /// Whose connections they are, as far as that was told.
     pub(super) devices: HashMap<Client, u64>,
-    /// When a connection was last told that pushes to it may have been lost.
-    pub(super) resynced: HashMap<Client, u64>,
+    /// When a connection was told that pushes to it may have been lost.
+    pub(super) resynced: HashMap<Client, Vec<u64>>,
     /// By user: connected, online.
     pub(super) presence: BTreeMap<User, (bool, bool)>,
     /// The first fault.
@@ -89,8 +100,9 @@ impl<'a> View<'a> {
             Event::Rejected { user, conversation, command, code, .. } => {
                 self.rejected.insert((conversation, *user, command), code);
             }
-            Event::Pushed { client, conversation, seq, message_id, .. } => {
-                self.pushed.entry((*client, conversation)).or_default().push((*seq, *message_id));
+            Event::Pushed { at_us, client, conversation, seq, message_id, .. } => {
+                let push = Push { at_us: *at_us, seq: *seq, message_id: *message_id };
+                self.pushed.entry((*client, conversation)).or_default().push(push);
             }
             Event::Seen { user, conversation, entries } => {
                 self.seen.insert((*user, conversation), entries);
@@ -103,7 +115,7 @@ impl<'a> View<'a> {
                 self.devices.insert(*client, *device);
             }
             Event::Resynced { at_us, client } => {
-                self.resynced.insert(*client, *at_us);
+                self.resynced.entry(*client).or_default().push(*at_us);
             }
             Event::Struck { at_us, .. } => {
                 self.struck_us.get_or_insert(*at_us);
@@ -124,33 +136,28 @@ impl<'a> View<'a> {
         self.complete || self.logs.contains_key(conversation)
     }
 
-    /// The entries of a log that a user may see, by all the intervals the log tells of: who rejoins has only the last one.
-    pub(super) fn visible(&self, user: User, conversation: &str) -> Vec<&'a Entry> {
-        let Some(log) = self.logs.get(conversation) else { return Vec::new() };
-        let (mut from, mut left) = (None, None);
-        for entry in *log {
+    /// A user's places in a conversation, ascending, as its log tells of them: the first and the last entry of each. The removed
+    /// sees the removal.
+    pub(super) fn places(&self, user: User, conversation: &str) -> Vec<RangeInclusive<i64>> {
+        let mut places: Vec<RangeInclusive<i64>> = Vec::new();
+        for entry in self.logs.get(conversation).into_iter().copied().flatten() {
             if entry.members.contains(&user) {
-                (from, left) = (Some(entry.seq), None);
+                places.push(entry.seq..=i64::MAX);
             }
-            if entry.left.contains(&user) {
-                left = Some(entry.seq + 1);
+            if entry.left.contains(&user)
+                && let Some(last) = places.last_mut().filter(|last| *last.end() == i64::MAX)
+            {
+                *last = *last.start()..=entry.seq;
             }
         }
-        let Some(from) = from else { return Vec::new() };
-        log.iter().filter(|entry| from <= entry.seq && left.is_none_or(|left| entry.seq < left)).collect()
+        places
     }
 
-    /// Whether a user was a member when an entry was stored: what a push of it is judged by.
-    pub(super) fn was_member(&self, user: User, conversation: &str, seq: i64) -> bool {
-        let Some(log) = self.logs.get(conversation) else { return false };
-        let mut member = false;
-        for entry in log.iter().take_while(|entry| entry.seq <= seq) {
-            member |= entry.members.contains(&user);
-            // The removed sees the removal.
-            if entry.left.contains(&user) && entry.seq < seq {
-                member = false;
-            }
-        }
-        member
+    /// The entries of a log that a user may see: who rejoins has only the last place.
+    pub(super) fn visible(&self, user: User, conversation: &str) -> Vec<&'a Entry> {
+        let (Some(log), Some(place)) = (self.logs.get(conversation), self.places(user, conversation).pop()) else {
+            return Vec::new();
+        };
+        log.iter().filter(|entry| place.contains(&entry.seq)).collect()
     }
 }

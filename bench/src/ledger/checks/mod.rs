@@ -1,6 +1,7 @@
 //! What must hold of a history.
 
 mod delivery;
+mod due;
 mod durable;
 mod follow_ups;
 mod liveness;
@@ -61,7 +62,7 @@ pub struct Report {
     pub pushes: usize,
     /// Entries that a live connection had to be pushed.
     pub pushes_due: usize,
-    /// Of these, those that did not come, and the connection was told to sync soon after.
+    /// Of these, those that did not come, and the connection was told to sync before anything behind them came.
     pub excused: usize,
 }
 
@@ -105,6 +106,7 @@ fn check_view(view: &View<'_>) -> Report {
     told::check(view, &mut report);
     order::check(view, &mut report);
     delivery::check(view, &mut report);
+    due::check(view, &mut report);
     unread::check(view, &mut report);
     liveness::check(view, &mut report);
     presence::check(view, &mut report);

@@ -1,8 +1,11 @@
-//! Acknowledgements agree with each other, whatever the log says: the part that is left of a history without its end.
+//! Acknowledgements and pushes agree with each other, whatever the log says: the part that is left of a history without its end.
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{super::view::View, Report, Violation};
+use super::{
+    super::view::{Push, View},
+    Report, Violation,
+};
 
 pub(super) fn check(view: &View<'_>, report: &mut Report) {
     let mut places: BTreeMap<(&str, i64), (i64, &str)> = BTreeMap::new();
@@ -21,7 +24,7 @@ pub(super) fn check(view: &View<'_>, report: &mut Report) {
     }
     let mut pushed: HashMap<(&str, i64), i64> = HashMap::new();
     for ((_, conversation), entries) in &view.pushed {
-        for (seq, message_id) in entries {
+        for Push { seq, message_id, .. } in entries {
             let first = *pushed.entry((conversation, *seq)).or_insert(*message_id);
             let acked = places.get(&(*conversation, *seq)).map_or(first, |(id, _)| *id);
             if first != *message_id || acked != *message_id {

@@ -1,6 +1,7 @@
 //! The ledger itself: it finds what is planted, and nothing in a history that is right.
 
 mod beginning;
+mod due;
 mod follow_ups;
 mod order;
 mod settled;
@@ -202,18 +203,6 @@ fn a_planted_misdelivery_is_found_on_the_wire_and_in_history() {
         &planted(|events| removal(events, 7)),
         |one| matches!(one, Violation::Misdelivered(what) if what.contains("user 2")),
     );
-}
-
-#[test]
-fn a_push_that_never_came_to_a_live_connection_is_found_and_one_to_a_dying_connection_is_not() {
-    let silence =
-        |events: &mut Vec<Event>| events.retain(|event| !matches!(event, Event::Pushed { client: 3, seq: 4, .. }));
-    found(&planted(silence), |one| matches!(one, Violation::MissedPush(what) if what.contains("connection 3")));
-    let dying = planted(|events| {
-        silence(events);
-        events.push(Event::Disconnected { at_us: FAR_US + 45, client: 3 });
-    });
-    assert_eq!(dying, []);
 }
 
 #[test]

@@ -65,32 +65,3 @@ fn a_user_who_is_shown_wrongly_is_found() {
         found(&presence(!connected), |one| matches!(one, Violation::WrongPresence(what) if what.contains("user 1")));
     }
 }
-
-#[test]
-fn a_push_that_was_due_within_ten_seconds_of_a_connection_s_end_under_faults_is_not_missed() {
-    let ends = |struck: bool, after_s: u64| {
-        planted(|events| {
-            events.retain(|event| !matches!(event, Event::Pushed { client: 3, seq: 4, .. }));
-            events.extend(struck.then_some(Event::Struck { at_us: 1, fault: "a fault".into(), in_flight: 1 }));
-            events.push(Event::Disconnected { at_us: FAR_US + after_s * 1_000_000, client: 3 });
-        })
-    };
-    assert_eq!(ends(true, 9), []);
-    for (struck, after_s) in [(true, 11), (false, 9)] {
-        found(&ends(struck, after_s), |one| matches!(one, Violation::MissedPush(_)));
-    }
-}
-
-#[test]
-fn a_push_that_never_came_is_made_up_for_by_a_resync_soon_after_and_by_no_other() {
-    let resynced = |at_us: u64, client: u64| {
-        planted(|events| {
-            events.retain(|event| !matches!(event, Event::Pushed { client: 3, seq: 4, .. }));
-            events.push(Event::Resynced { at_us, client });
-        })
-    };
-    assert_eq!(resynced(FAR_US + 39_000_000, 3), []);
-    for (at_us, client) in [(FAR_US + 41_000_000, 3), (FAR_US, 3), (FAR_US + 39_000_000, 2)] {
-        found(&resynced(at_us, client), |one| matches!(one, Violation::MissedPush(_)));
-    }
-}
