@@ -51,7 +51,8 @@ pub(super) struct View<'a> {
     /// Its last send.
     pub(super) sent_last: HashMap<Key<'a>, u64>,
     pub(super) acks: BTreeMap<Key<'a>, Vec<Ack>>,
-    pub(super) rejected: HashMap<Key<'a>, &'a str>,
+    /// By what codes, in the order of arrival.
+    pub(super) rejected: BTreeMap<Key<'a>, Vec<&'a str>>,
     pub(super) logs: BTreeMap<&'a str, &'a [Entry]>,
     pub(super) lives: BTreeMap<Client, Life>,
     /// By connection and conversation, in the order of arrival.
@@ -98,7 +99,7 @@ impl<'a> View<'a> {
                 self.acks.entry((conversation, *user, command)).or_default().push(ack);
             }
             Event::Rejected { user, conversation, command, code, .. } => {
-                self.rejected.insert((conversation, *user, command), code);
+                self.rejected.entry((conversation, *user, command)).or_default().push(code);
             }
             Event::Pushed { at_us, client, conversation, seq, message_id, .. } => {
                 let push = Push { at_us: *at_us, seq: *seq, message_id: *message_id };

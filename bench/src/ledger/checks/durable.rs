@@ -16,7 +16,7 @@ pub(super) fn check(view: &View<'_>, report: &mut Report) {
             if !view.sent.contains_key(&key) && !follow_ups::is_one(entry) {
                 report.violations.push(Violation::Phantom(format!("{key:?} at {} was never sent", entry.seq)));
             }
-            if let Some(code) = view.rejected.get(&key) {
+            if let Some(code) = view.rejected.get(&key).and_then(|codes| codes.first()) {
                 report
                     .violations
                     .push(Violation::Phantom(format!("{key:?} at {} was rejected with {code}", entry.seq)));

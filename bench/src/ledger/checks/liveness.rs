@@ -1,17 +1,15 @@
 //! Once nothing is wrong any more, everything is answered.
 
-use super::{super::view::View, Report, Violation};
+use super::{super::view::View, PARKED, Report, Violation};
 
 /// How long the system may take to find itself again after the last fault: sessions, leases and backoffs that run out.
 const GRACE_US: u64 = 10_000_000;
 /// How long an answer may take then. A gateway gives up on a command after twenty seconds, and says so.
 const ANSWER_MAX_US: u64 = 30_000_000;
-/// Given up until an operator acts. Faults pass by themselves, so no command that meets one is to be given up.
-const PARKED: &str = "parked";
-
 pub(super) fn check(view: &View<'_>, report: &mut Report) {
-    for ((conversation, user, command), code) in &view.rejected {
-        if view.healed_us.is_some() && *code == PARKED {
+    for ((conversation, user, command), codes) in &view.rejected {
+        // Faults pass by themselves, so no command that meets one is to be given up.
+        if view.healed_us.is_some() && codes.contains(&PARKED) {
             let what = format!("{conversation}, user {user}: {command} was parked");
             report.violations.push(Violation::Unanswered(what));
         }

@@ -14,12 +14,15 @@ use std::fmt;
 
 use super::{event::Event, view::View};
 
+/// The code of a command that was given up until an operator acts: no outcome, for what becomes of it is open.
+const PARKED: &str = "parked";
+
 /// Something that must not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Violation {
     /// Acknowledged, and not in the log.
     Lost(String),
-    /// One command, twice in the log; or one place with two contents.
+    /// One command, twice in the log, or with two outcomes; or one place with two contents.
     Doubled(String),
     /// Not where the ack said, a hole, or another order than that of sending.
     Reordered(String),

@@ -215,6 +215,33 @@ fn a_planted_wrong_unread_count_is_found() {
         }
     });
     found(&violations, |one| matches!(one, Violation::WrongUnread(what) if what.contains("user 2")));
+    let violations = planted(|events| log(events)[6].msg_no = 8);
+    found(
+        &violations,
+        |one| matches!(one, Violation::WrongUnread(what) if what.contains("message 7, and is numbered 8")),
+    );
+}
+
+#[test]
+fn a_command_with_two_outcomes_is_found() {
+    let rejected = |code: &str| {
+        let (conversation, command, code) = (DIRECT.to_owned(), "refused".to_owned(), code.to_owned());
+        Event::Rejected { at_us: FAR_US, user: 1, conversation, command, code }
+    };
+    let told = |events: &mut Vec<Event>, codes: &[&str]| {
+        let (conversation, command) = (DIRECT.to_owned(), "refused".to_owned());
+        events.push(Event::Sent { at_us: FAR_US, client: 1, user: 1, conversation, command });
+        events.extend(codes.iter().map(|code| rejected(code)));
+    };
+    assert_eq!(planted(|events| told(events, &["not_a_member", "not_a_member", "parked"])), []);
+    let violations = planted(|events| told(events, &["not_a_member", "conflict"]));
+    found(&violations, |one| matches!(one, Violation::Doubled(what) if what.contains("rejected with conflict")));
+    let violations = planted(|events| {
+        told(events, &["not_a_member"]);
+        let (conversation, command) = (DIRECT.to_owned(), "refused".to_owned());
+        events.push(Event::Stored { at_us: FAR_US, client: 1, user: 1, conversation, command, seq: 44, message_id: 1 });
+    });
+    found(&violations, |one| matches!(one, Violation::Doubled(what) if what.contains("and acknowledged")));
 }
 
 #[test]
