@@ -16,6 +16,7 @@ mod actors;
 mod bug;
 mod event;
 mod faults;
+mod options;
 mod oracle;
 mod parts;
 mod report;
@@ -25,5 +26,6 @@ mod settled;
 mod world;
 
 pub use bug::Bug;
+pub use options::Options;
 pub use report::{Failure, Report};
-pub use run::{Options, replay, run};
+pub use run::{replay, run};

@@ -2,28 +2,10 @@
 
 use std::collections::VecDeque;
 
-use crate::{bug::Bug, report::Report, world::World};
-
-/// What to run.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// What everything is drawn from.
-    pub seed: u64,
-    /// Events with faults; those until all has settled come on top.
-    pub steps: u64,
-    /// A bug to be found.
-    pub bug: Option<Bug>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { seed: 1, steps: 20_000, bug: None }
-    }
-}
+use crate::{options::Options, report::Report, world::World};
 
 /// Virtual time in which everything settles: above the age of the window, a pass over the routes, and the retries of clients.
 const SETTLE_US: u64 = 20_000_000;
-
 /// Virtual time in which everybody has come again and knows everything.
 const RECONNECTED_US: u64 = 10_000_000;
 

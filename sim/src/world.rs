@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt as _;
 use im_infra::{
     gateways::Gateways,
     ids::UserId,
@@ -15,17 +16,15 @@ use im_infra::{
 };
 use im_logic::domain::Limits;
 
-use futures_util::FutureExt as _;
-
 use crate::{
     actors::{Client, Gateway, Link, Logic, Task},
     bug::Bug,
     event::{Event, Process},
     faults::{Faults, HOP, SLOW_HOP},
+    options::Options,
     oracle::Oracle,
     parts::{Fate, Log, Routes, Store},
     report::{Failure, Report},
-    run::Options,
     scheduler::{Due, Scheduler},
 };
 
