@@ -9,7 +9,7 @@ use proto::{
     mq::upstream::Command,
 };
 
-use super::{Sent, client::Waiting};
+use super::sent::{Sent, Waiting};
 use crate::{
     event::{Event, Up},
     oracle::command_id,

@@ -5,18 +5,14 @@ use std::{
     sync::Arc,
 };
 
-use bytes::Bytes;
 use im_infra::ids::UserId;
 use im_logic::domain::digest::mix64;
-use prost::Message as _;
-use proto::{
-    ErrorCode, common,
-    group::Leave,
-    message::Entry,
-    mq::{self, upstream::Command},
-};
+use proto::{ErrorCode, common, message::Entry};
 
-use super::following::Following;
+use super::{
+    following::Following,
+    sent::{Sent, Waiting},
+};
 use crate::{
     event::{Down, Event, Up},
     world::World,
@@ -44,36 +40,6 @@ pub(crate) struct Client {
     pub(crate) following: BTreeMap<String, Following>,
     /// What was pushed over this connection.
     pub(crate) pushed: BTreeMap<String, BTreeSet<i64>>,
-}
-
-/// A command without an outcome.
-pub(crate) struct Waiting {
-    pub(crate) sent: Arc<Sent>,
-    /// For now.
-    pub(super) is_refused: bool,
-}
-
-/// A command as it leaves a client.
-#[derive(Debug)]
-pub(crate) struct Sent {
-    pub(crate) id: String,
-    pub(crate) command_id: String,
-    pub(crate) command: Command,
-    pub(crate) payload_hash: Bytes,
-    /// The id of another command, which must be told.
-    pub(super) is_other: bool,
-}
-
-impl Sent {
-    pub(super) fn new(id: String, command_id: String, command: Command, is_other: bool) -> Self {
-        let record = mq::Upstream { conversation_id: id.clone(), command: Some(command), ..mq::Upstream::default() };
-        let payload = record.encode_to_vec();
-        let hash = payload
-            .iter()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
-        let command = record.command.unwrap_or(Command::Leave(Leave {}));
-        Self { id, command_id, command, payload_hash: Bytes::copy_from_slice(&hash.to_be_bytes()), is_other }
-    }
 }
 
 impl Client {

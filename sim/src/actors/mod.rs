@@ -12,12 +12,14 @@ mod logic;
 mod outbox;
 mod reads;
 mod round;
+mod sent;
 mod task;
 mod upkeep;
 mod worker;
 
-pub(crate) use client::{Client, Sent};
+pub(crate) use client::Client;
 pub(crate) use gateway::Gateway;
 pub(crate) use link::Link;
 pub(crate) use logic::Logic;
+pub(crate) use sent::Sent;
 pub(crate) use task::Task;
