@@ -12,33 +12,13 @@
 
 use serde::{Deserialize, Serialize};
 
-macro_rules! points {
-    ($($variant:ident $name:literal $doc:literal;)+) => {
-        /// A place.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(rename_all = "kebab-case")]
-        pub enum Point {
-            $(#[doc = $doc] $variant,)+
-        }
-
-        impl Point {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// As in `FAILPOINTS`.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)+ }
-            }
-
-            /// Where it is, in a line.
-            pub const fn place(self) -> &'static str {
-                match self { $(Self::$variant => $doc,)+ }
-            }
-        }
-    };
-}
-
-points! {
+crate::named! {
+    /// A place, by its name in `FAILPOINTS`.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum Point;
+    /// Where it is, in a line.
+    fn place;
     RepoAfterCommit "repo-after-commit" "im-repo: an append is committed, and not answered";
     LogicAfterAppend "logic-after-append" "im-logic: an append is answered, and nothing of it is produced";
     LogicBetweenRecords "logic-between-records" "im-logic: some records of a batch are produced, and some are not";

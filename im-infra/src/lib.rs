@@ -12,6 +12,7 @@ pub mod inspection;
 pub mod interval;
 pub mod lifecycle;
 pub mod mq;
+mod named;
 pub mod planted;
 pub mod redis;
 pub mod registry;

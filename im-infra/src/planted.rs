@@ -12,34 +12,13 @@
 
 #[cfg(feature = "planted-bugs")]
 use std::sync::OnceLock;
-use std::{fmt, future::Future, str::FromStr, time::Duration};
+use std::{future::Future, time::Duration};
 
-macro_rules! bugs {
-    ($($variant:ident $name:literal $doc:literal;)+) => {
-        /// A planted bug.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Bug {
-            $(#[doc = $doc] $variant,)+
-        }
-
-        impl Bug {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// As in `GOCHAT_PLANTED_BUG`.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)+ }
-            }
-
-            /// What is wrong, in a line.
-            pub const fn wrong(self) -> &'static str {
-                match self { $(Self::$variant => $doc,)+ }
-            }
-        }
-    };
-}
-
-bugs! {
+crate::named! {
+    /// A planted bug, by its name in `GOCHAT_PLANTED_BUG`.
+    pub enum Bug;
+    /// What is wrong, in a line.
+    fn wrong;
     CommitBeforeEffect "commit-before-effect" "an offset is committed before its batch has had its effect";
     PanicSwallowed "panic-swallowed" "a handler's panic, once in 256 batches, is swallowed and the offset committed";
     ReplayAfterLastSent "replay-after-last-sent" "after a failure the next batch follows the last one that was tried, not the last one that was confirmed";
@@ -59,21 +38,6 @@ bugs! {
     PageNotCut "page-not-cut" "history is read from before the member came";
     IndexNotLoaded "index-not-loaded" "a user's places in large conversations are not loaded at hello";
     RegistryIgnored "registry-ignored" "of all live gateways only one is addressed";
-}
-
-impl fmt::Display for Bug {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Bug {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        let known = || Self::ALL.iter().map(|bug| bug.name()).collect::<Vec<_>>().join(", ");
-        Self::ALL.iter().copied().find(|bug| bug.name() == name).ok_or_else(|| format!("one of {}", known()))
-    }
 }
 
 /// Those that this binary has.

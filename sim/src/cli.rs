@@ -32,6 +32,9 @@ pub(crate) struct Cli {
 /// Until a seed fails; answers whether one did.
 pub(crate) fn play(cli: &Cli, out: &mut impl io::Write) -> io::Result<bool> {
     let (started, mut steps) = (Instant::now(), 0);
+    if let Some(bug) = cli.bug {
+        writeln!(out, "planted: {}", bug.wrong())?;
+    }
     for seed in cli.seed..cli.seed.saturating_add(cli.seeds) {
         let options = Options { seed, steps: cli.steps, bug: cli.bug };
         let report = run(&options);
