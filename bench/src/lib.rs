@@ -1,6 +1,7 @@
 //! What proves GoChat. [`ledger`] takes the history of a run, whoever made it, and finds every entry that was lost, doubled,
 //! reordered, invented or given to the wrong user, and every wrong unread count. [`nemesis`] makes histories of a system under
-//! faults.
+//! faults. [`ready`] knows a process that can be used.
 
 pub mod ledger;
 pub mod nemesis;
+pub mod ready;

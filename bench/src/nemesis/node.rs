@@ -11,7 +11,6 @@ use std::{
 use anyhow::{Context as _, anyhow, bail, ensure};
 use im_infra::clock::shift;
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
 use tokio::{
     fs::{File, OpenOptions},
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
@@ -21,6 +20,7 @@ use tokio::{
 };
 
 use super::fault::Service;
+use crate::ready::Ready;
 
 const START_MAX: Duration = Duration::from_secs(60);
 const STOP_MAX: Duration = Duration::from_secs(40);
@@ -184,33 +184,25 @@ async fn run(service: Service, name: &str, start: &Start) -> anyhow::Result<Resu
     let log = OpenOptions::new().create(true).append(true).open(&path).await;
     let mut log = log.with_context(|| format!("cannot write {}", path.display()))?;
     let mut lines = BufReader::new(child.stdout.take().context("no output to read")?).lines();
-    let (mut address, mut admin) = (String::new(), String::new());
     let ready = async {
         while let Some(line) = lines.next_line().await? {
             log.write_all(format!("{line}\n").as_bytes()).await?;
-            let told: Value = serde_json::from_str(&line).unwrap_or_default();
-            if told["message"] == "ready" {
-                (address, admin) = (host(&told["address"]), host(&told["operators"]));
-                return anyhow::Ok(true);
+            if let Some(ready) = Ready::of_line(&line) {
+                return anyhow::Ok(Some(ready));
             }
         }
-        Ok(false)
+        Ok(None)
     };
     let in_time = timeout(START_MAX, ready).await;
-    match in_time {
-        Ok(Ok(true)) => {}
-        Ok(Ok(false)) => return Ok(Err(child.wait().await?)),
+    let Ready { address, operators: admin } = match in_time {
+        Ok(Ok(Some(ready))) => ready,
+        Ok(Ok(None)) => return Ok(Err(child.wait().await?)),
         Ok(Err(error)) => return Err(error),
         Err(_) => bail!("{name} was not ready within {} s, see {}", START_MAX.as_secs(), path.display()),
-    }
+    };
     let mut output = JoinSet::new();
     output.spawn(keep(lines, log));
     Ok(Ok(Running { child, address, admin, output }))
-}
-
-/// Host and port of an http:// address.
-fn host(url: &Value) -> String {
-    url.as_str().unwrap_or_default().trim_start_matches("http://").to_owned()
 }
 
 /// Writes down what it says. A log that cannot be written any more is not worth a run.

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::Path, process::Stdio, time::Duration};
 
-use serde_json::Value;
+use im_bench::ready::Ready;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::{Child, Command},
@@ -20,26 +20,22 @@ impl Running {
     /// Starts `gochat SERVICE` and waits until it is ready.
     pub(crate) async fn start(service: &str, folder: &Path, settings: &[(String, String)]) -> Self {
         let mut child = command(folder, settings).arg(service).spawn().unwrap();
-        let (mut address, mut admin) = (String::new(), String::new());
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut seen = Vec::new();
         let ready = async {
             while let Some(line) = lines.next_line().await.unwrap() {
-                let told: Value = serde_json::from_str(&line).unwrap_or_default();
-                if told["message"] == "ready" {
-                    let place = |key: &str| {
-                        let url = told[key].as_str().unwrap_or_default();
-                        url.trim_start_matches("http://").trim_start_matches("https://").to_owned()
-                    };
-                    (address, admin) = (place("address"), place("operators"));
-                    return true;
+                let ready = Ready::of_line(&line);
+                if ready.is_some() {
+                    return ready;
                 }
                 seen.push(line);
             }
-            false
+            None
         };
         let in_time = tokio::time::timeout(Duration::from_secs(30), ready).await;
-        assert_eq!(in_time, Ok(true), "gochat {service} did not start:\n{}", seen.join("\n"));
+        let Ok(Some(Ready { address, operators: admin })) = in_time else {
+            panic!("gochat {service} did not start:\n{}", seen.join("\n"));
+        };
         // Its log must go on being read, or the pipe fills and it waits.
         #[allow(clippy::disallowed_methods)] // ends with the process it reads
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
