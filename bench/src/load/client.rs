@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{SinkExt as _, StreamExt as _, TryStreamExt as _, stream};
 use prost::Message as _;
 use proto::client::{
     ClientFrame, Digest, Hello, Ping, ServerFrame, client_frame::Frame as Out, server_frame::Frame as In,
@@ -67,6 +67,11 @@ impl Socket {
     /// With a hello of a device without state, up to the welcome.
     pub(super) async fn open(endpoint: &Endpoint, guest: &Guest) -> anyhow::Result<Self> {
         Self::hello(endpoint, guest, None).await.map(|(socket, _)| socket)
+    }
+
+    /// The same for each of them, in their order, with so many handshakes at the same time.
+    pub(super) async fn open_all(endpoint: &Endpoint, guests: &[Guest], at_once: usize) -> anyhow::Result<Vec<Self>> {
+        stream::iter(guests).map(|guest| Self::open(endpoint, guest)).buffered(at_once).try_collect().await
     }
 
     /// With a hello, up to the welcome.

@@ -10,7 +10,6 @@ use std::{
 };
 
 use anyhow::bail;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use im_bench::ledger::{Client, Event};
 use proto::{
     client::{Ack, ErrorFrame, server_frame::Frame as In},
@@ -104,8 +103,7 @@ pub(super) async fn connect_pairs(
     (payload_bytes, seed): (u32, u64),
 ) -> anyhow::Result<Vec<Pair>> {
     let guests = accounts.guests(pairs as usize * 2).await?;
-    let opening = stream::iter(&guests).map(|guest| Socket::open(endpoint, guest)).buffered(AT_ONCE);
-    let sockets: Vec<Socket> = opening.try_collect().await?;
+    let sockets = Socket::open_all(endpoint, &guests, AT_ONCE).await?;
     let ends = guests.iter().cloned().zip(sockets).zip(0..);
     let mut ends = ends.map(|((guest, socket), client)| End { socket, guest, client });
     let (mut random, run, acknowledged) = (fastrand::Rng::with_seed(seed), Run::begin(), Arc::<AtomicU64>::default());

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use im_bench::ledger::Event;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -17,11 +16,11 @@ use crate::{
         limits::Connections,
         pace::{Pacer, Schedule},
         pair::text,
-        seat::{Progress, Run, Seat, Witness},
+        seat::{Progress, Run, Seat, Witness, played},
         verdict::{History, judge_in_parts},
         workload::{Workload, before_load},
     },
-    measure::{Window, cpu_over},
+    measure::Window,
     output::note,
     target::{Endpoint, System},
 };
@@ -69,17 +68,11 @@ impl Workload for GroupPlan {
             let member = Member { seat, group: group.clone(), burst: self.burst, times: times.next() };
             playing.spawn(member.play());
         }
-        let (cpu, ()) = tokio::join!(cpu_over(window, &system.processes, stop), progress.settle(window, stop));
-        let mut seats = Vec::new();
-        while let Some(seat) = playing.join_next().await {
-            seats.push(seat.context("a member panicked")?);
-        }
+        let (mut seats, ended) = played(playing, (system, &progress), (window, stop)).await?;
         drop(pacer);
         seats.sort_unstable_by_key(|seat| seat.inbox.witness.client);
         let mut result = put_together(self, &seats, window);
-        result.sum.unfinished = progress.missing();
-        result.sum.interrupted = stop.is_cancelled();
-        result.sum.cpu = cpu?;
+        ended.add_to(&mut result.sum);
         events.extend(seats.iter_mut().flat_map(|seat| std::mem::take(&mut seat.outbox.events)));
         let reader = guests.into_iter().next().context("a group has a member")?;
         let history = History { conversation: group.id.clone(), reader, events };
@@ -97,7 +90,6 @@ async fn prepare(plan: &GroupPlan, accounts: &Accounts, endpoint: &Endpoint) -> 
     let guests = accounts.guests(plan.members as usize).await?;
     let (group, events) = make_group(accounts, &run, &guests).await?;
     note(format_args!("  {} connections", plan.members));
-    let opening = stream::iter(&guests).map(|guest| Socket::open(endpoint, guest)).buffered(AT_ONCE);
-    let sockets: Vec<Socket> = opening.try_collect().await?;
+    let sockets = Socket::open_all(endpoint, &guests, AT_ONCE).await?;
     Ok(Ready { run, guests, sockets, group: Arc::new(group), events })
 }

@@ -2,7 +2,6 @@
 
 use std::{collections::HashMap, mem, sync::Arc};
 
-use anyhow::Context as _;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use im_bench::ledger::Event;
 use tokio::task::JoinSet;
@@ -22,11 +21,11 @@ use crate::{
         limits::Connections,
         pace::{Pacer, Schedule},
         pair::text,
-        seat::{Progress, Run, Seat, Witness},
+        seat::{Progress, Run, Seat, Witness, played},
         verdict::{History, by_conversation, judge},
         workload::{Workload, before_load},
     },
-    measure::{Window, cpu_over},
+    measure::Window,
     output::note,
     target::{Endpoint, System},
 };
@@ -79,17 +78,11 @@ impl Workload for MixedPlan {
             let player = Player::at(seat, (guest.clone(), accounts.clone()), places, (random.fork(), Some(times)));
             playing.spawn(player.play());
         }
-        let (cpu, ()) = tokio::join!(cpu_over(window, &system.processes, stop), progress.settle(window, stop));
-        let mut played: Vec<(Seat, Did)> = Vec::new();
-        while let Some(one) = playing.join_next().await {
-            played.push(one.context("a user panicked")?);
-        }
+        let (mut played, ended) = played(playing, (system, &progress), (window, stop)).await?;
         drop(pacer);
         played.sort_unstable_by_key(|(seat, _)| seat.inbox.witness.client);
         let mut result = put_together(self, &played, window);
-        result.sum.unfinished = progress.missing();
-        result.sum.interrupted = stop.is_cancelled();
-        result.sum.cpu = cpu?;
+        ended.add_to(&mut result.sum);
         events.extend(unread(&accounts, &guests, (&circles, &played)).await?);
         let sent = played.iter_mut().flat_map(|(seat, _)| mem::take(&mut seat.outbox.events));
         let mut events = by_conversation(events.into_iter().chain(sent));
@@ -119,8 +112,7 @@ async fn prepare(plan: &MixedPlan, accounts: &Accounts, endpoint: &Endpoint) -> 
         groups.push(Arc::new(group));
         events.extend(made);
     }
-    let opening = stream::iter(&guests).map(|guest| Socket::open(endpoint, guest)).buffered(AT_ONCE);
-    let sockets: Vec<Socket> = opening.try_collect().await?;
+    let sockets = Socket::open_all(endpoint, &guests, AT_ONCE).await?;
     Ok(Ready { run, guests, sockets, groups, events })
 }
 
