@@ -58,10 +58,16 @@ async fn direct(args: &DirectArgs, stop: &CancellationToken) -> anyhow::Result<(
     let (pairs, length, payload_bytes, seed) = (args.pairs, args.length, args.payload_bytes, args.seed);
     let plan = DirectPlan { pairs, drive, length, payload_bytes, seed };
     plan.check()?;
+    let connections = plan.connections();
+    // Said before anything is started; the gateway's limit is looked at when it runs.
+    connections.check(std::process::id())?;
     let system = Box::pin(start(&args.target, &args.site)).await?;
     note(format_args!("{pairs} pairs at {}, seed {seed}", system.endpoint));
-    let progress = Progress::start("direct", length.seconds + length.warm_up_seconds, 0);
-    let played = Box::pin(play(plan, &system, &progress, stop)).await;
+    let progress = Progress::start("direct", length.whole_seconds(), 0);
+    let played = match system.gateway.as_ref().map_or(Ok(()), |gateway| connections.check(gateway.pid)) {
+        Ok(()) => Box::pin(play(plan, &system, &progress, stop)).await,
+        Err(error) => Err(error),
+    };
     drop(progress);
     let stopped = system.stop().await;
     let (result, _) = played?;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     account::Accounts,
+    limits::Connections,
     pace::{Pacer, Schedule},
     pair::{Cue, Pair, Seen, TAKES_NO_MORE, connect_pairs},
     seat::latencies,
@@ -147,6 +148,11 @@ impl DirectPlan {
             ))),
             Drive::Rate(_) | Drive::InFlight(_) => Ok(()),
         }
+    }
+
+    /// The connections it takes.
+    pub(crate) const fn connections(&self) -> Connections {
+        Connections { flag: "--pairs", asked: self.pairs, each: 2, beside: 0 }
     }
 }
 

@@ -69,6 +69,7 @@ async fn too_few_descriptors_are_told_with_how_many_would_do() {
     let bench = env!("CARGO_BIN_EXE_gochat-bench");
     let cases = [
         ("idle --connections 10000", "10200", "--connections 100"),
+        ("direct --pairs 2000", "4200", "--pairs 50"),
         ("group --members 1000", "1200", "--members 100"),
         ("reconnect --connections 10000 --pairs 10", "10220", "--connections 80"),
         ("sync --devices 1000 --conversations 20 --messages 1", "1220", "--devices 80"),
