@@ -36,9 +36,9 @@ Written by `gochat-bench`, not by hand; the raw results are in `docs/performance
 - CPU is user and system time from `/proc`, over the seconds that count, for each message acknowledged in them. The load
   generator shares the machine and is not counted.
 - Idle memory is the private dirty memory of the gateway's process, as a slope over five steps.
-- Once, after the rounds, between calibrations of their own: logins of guests, idle connections, groups, and connections that are
-  all cut at the same time, the last three each just after the floor that they are compared with. A quick run has fewer of
-  everything and no large group.
+- Once, after the rounds, between calibrations of their own: logins of guests and a group; and each just after the floor that it
+  is compared with, idle connections, large groups and connections that are all cut at the same time. A quick run has fewer of
+  everything.
 - A floor with many operations at the same time tells the CPU of an operation under load. Together those beneath a message are
   two hops, a hundredth of a durable batch of 100 rows, a call and a WebSocket round trip.
 

@@ -49,6 +49,11 @@ impl Journal {
         &self.results[target]
     }
 
+    /// Whether there is nothing to go on with.
+    pub(super) fn is_empty(&self) -> bool {
+        self.results.iter().all(|result| result.rounds.is_empty())
+    }
+
     /// Keeps a round, with its latencies at the fixed pace and at the tenth.
     pub(super) fn add(&mut self, target: usize, round: Round, [paced, tenth]: [&Spreads; 2]) -> anyhow::Result<()> {
         let result = &mut self.results[target];
@@ -147,7 +152,10 @@ mod tests {
     fn a_run_goes_on_after_its_last_whole_round() {
         let folder = tempfile::tempdir().unwrap();
         let mut journal = Journal::begin(folder.path(), fresh()).unwrap();
-        assert!(names(folder.path()).is_empty(), "nothing is kept of a run that measured nothing");
+        assert!(
+            names(folder.path()).is_empty() && journal.is_empty(),
+            "nothing is kept of a run that measured nothing"
+        );
         let (spreads, empty) = (result(vec![round(3_000)]).paced, Spreads::default());
         journal.add(0, round(3_000), [&spreads, &empty]).unwrap();
         journal.keep(0, workloads()).unwrap();
@@ -157,7 +165,7 @@ mod tests {
         drop(journal);
         assert_eq!(names(folder.path()), ["quick.unfinished.json"]);
         let mut journal = Journal::resume(folder.path(), &fresh()).unwrap();
-        assert!(journal.of(0).finished && !journal.of(1).finished);
+        assert!(journal.of(0).finished && !journal.of(1).finished && !journal.is_empty());
         let kept = &journal.of(0).workloads;
         assert_eq!(kept.group.as_ref().map(|group| group.found.deliveries), Some(100_000));
         assert_eq!(kept.reconnect.as_ref().map(|reconnect| reconnect.found.live), Some(2_000));

@@ -16,6 +16,8 @@ const PAIRS: u32 = 20;
 const CLOSED_PAIRS: u32 = 100;
 const CLOSED_IN_FLIGHT: u32 = 8;
 pub(super) const PAYLOAD_BYTES: u32 = 200;
+/// Of the pairs, each has two.
+pub(super) const CONNECTIONS_OF_ROUNDS: u32 = CLOSED_PAIRS * 2;
 const IDLE_CONNECTIONS: u32 = 15_000;
 const QUICK_IDLE_CONNECTIONS: u32 = 10_000;
 /// Percent of the maximum rate at which latencies are compared with the floors too.
@@ -47,12 +49,12 @@ pub(crate) struct RunPlan {
 }
 
 impl RunPlan {
-    /// Three rounds of short runs, about five minutes for each target and four more for what is measured once; or seven of longer
+    /// Three rounds of short runs, about five minutes for each target and five more for what is measured once; or seven of longer
     /// ones, about an hour for each target.
     pub(crate) fn new(quick: bool, seed: u64) -> Self {
         let length = |seconds, warm_up_seconds| Length { seconds, warm_up_seconds };
         let (rounds, [floor, subject, closed, tenth, knee]) = if quick {
-            (3, [length(1, 1), length(4, 1), length(3, 2), length(4, 1), length(3, 1)])
+            (3, [length(1, 1), length(3, 1), length(3, 1), length(3, 1), length(2, 1)])
         } else {
             (7, [length(8, 2), length(30, 5), length(20, 5), length(20, 5), length(15, 5)])
         };

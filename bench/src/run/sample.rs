@@ -92,7 +92,7 @@ pub(crate) fn result_on_kafka(rounds: Vec<Round>) -> RunResult {
     RunResult { target: "processes".into(), workloads: workloads(), ..result(rounds) }
 }
 
-/// What a quick run measures once: 300 us a login, 10 us a delivery, twice the bare handshakes.
+/// What is measured once, without the large groups: 300 us a login, 10 us a delivery, twice the bare handshakes.
 pub(crate) fn workloads() -> Workloads {
     let bare = FloorResult::default();
     let cpu_of = |cpu_us: f64| FloorResult { cpu_us: Some(cpu_us), ..bare };

@@ -9,11 +9,11 @@ use super::{
     build::build_of,
     journal::Journal,
     once::Part,
-    plan::CALIBRATION,
+    plan::{CALIBRATION, CONNECTIONS_OF_ROUNDS},
     rounds::{floor_counts, measure},
 };
 use crate::{
-    load::check_descriptors,
+    load::check_limits,
     output::note,
     target::{Site, TargetName},
 };
@@ -35,7 +35,7 @@ pub(crate) async fn measure_all(
     let build = build_of(targets, site).await?;
     let fresh: Vec<RunResult> = targets.iter().map(|target| RunResult::empty(target, plan, &build)).collect();
     let resumed = if resume { Some(Journal::resume(folder, &fresh)?) } else { None };
-    check_descriptors(plan.idle_connections, std::process::id())?;
+    check_connections(targets, plan)?;
     let mut journal = match resumed {
         Some(journal) => journal,
         None => Journal::begin(folder, fresh)?,
@@ -45,7 +45,13 @@ pub(crate) async fn measure_all(
     note(format_args!("about {:.0} minutes", (left.sum::<f64>() / 60.0).ceil()));
     for (number, target) in targets.iter().enumerate() {
         if !stop.is_cancelled() && !journal.of(number).finished {
-            Box::pin(measure(target, site, (&mut journal, number), stop)).await?;
+            let measured = Box::pin(measure(target, site, (&mut journal, number), stop)).await;
+            if let Err(error) = measured {
+                if !journal.is_empty() {
+                    note("what was measured until then is kept: the same command with --resume goes on");
+                }
+                return Err(error);
+            }
         }
     }
     let results = journal.close()?;
@@ -53,6 +59,19 @@ pub(crate) async fn measure_all(
         note("interrupted: the same command with --resume goes on");
     }
     Ok(results)
+}
+
+/// Makes sure that this process, and what it starts, may have the connections of the part that has most.
+fn check_connections(targets: &[TargetName], plan: RunPlan) -> anyhow::Result<()> {
+    let most = |plan: RunPlan| {
+        let parts = targets.iter().flat_map(Part::sittings).copied().flatten();
+        u64::from(parts.map(|part| part.connections(&plan)).fold(CONNECTIONS_OF_ROUNDS, u32::max))
+    };
+    let of_quick = most(RunPlan::new(true, plan.seed));
+    check_limits(most(plan), std::process::id(), |room| {
+        let fits = !plan.quick && of_quick <= room;
+        if fits { ", or take --quick".to_owned() } else { String::new() }
+    })
 }
 
 /// About how long what is left of a target takes, given how many floors it has at the fixed pace and at the tenth.
@@ -63,7 +82,7 @@ fn seconds_left(target: &TargetName, result: &RunResult, (floors, of_tenth): (us
     if rounds > 0 {
         seconds += START_AND_STOP;
     }
-    for parts in Part::sittings(target, plan.quick) {
+    for parts in Part::sittings(target) {
         let left: Vec<&Part> = parts.iter().filter(|part| !part.is_in(workloads)).collect();
         if !left.is_empty() {
             seconds += START_AND_STOP;

@@ -74,6 +74,7 @@ async fn too_few_descriptors_are_told_with_how_many_would_do() {
         ("reconnect --connections 10000 --pairs 10", "10220", "--connections 80"),
         ("sync --devices 1000 --conversations 20 --messages 1", "1220", "--devices 80"),
         ("mixed --groups 10", "700", "--groups 2"),
+        ("run --target standalone", "15200", "ulimit -n 15200"),
     ];
     for (arguments, needed, fewer) in cases {
         let mut few = Command::new("bash");

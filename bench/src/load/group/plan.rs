@@ -21,11 +21,18 @@ pub(crate) struct GroupPlan {
 }
 
 impl GroupPlan {
+    fn messages(&self) -> f64 {
+        (self.rate * self.length.whole_seconds() as f64).ceil() * f64::from(self.burst)
+    }
+
+    /// To all members together.
+    pub(crate) fn deliveries(&self) -> f64 {
+        self.messages() * f64::from(self.members)
+    }
+
     /// Whether the ledger has room for it.
     pub(super) fn fits(&self) -> anyhow::Result<()> {
-        let seconds = self.length.seconds + self.length.warm_up_seconds;
-        let messages = (self.rate * seconds as f64).ceil() * f64::from(self.burst);
-        let deliveries = messages * f64::from(self.members);
+        let (messages, deliveries) = (self.messages(), self.deliveries());
         if deliveries <= DELIVERIES_MAX {
             return Ok(());
         }

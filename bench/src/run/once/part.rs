@@ -3,7 +3,11 @@
 use std::fmt;
 
 use super::{Workloads, plan::CLOSED};
-use crate::{run::RunPlan, target::TargetName};
+use crate::{load::GroupPlan, run::RunPlan, target::TargetName};
+
+/// Guests that are made and connected in a second, and deliveries that are judged in one, about.
+const GUESTS: u32 = 500;
+const JUDGED: f64 = 25_000.0;
 
 /// Something that is measured once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,15 +23,12 @@ pub(in crate::run) enum Part {
 
 impl Part {
     /// Those of a target; what stands together is measured on one start of it, in this order. Idle connections have one of their
-    /// own, so that what others took is not counted. A quick run has no time for the large groups, and of standalone only what
-    /// is asked of it is measured. A system that was not started here is not ours to look at.
-    pub(in crate::run) const fn sittings(target: &TargetName, quick: bool) -> &'static [&'static [Self]] {
+    /// own, so that what others took is not counted. Of standalone only what is asked of it is measured. A system that was not
+    /// started here is not ours to look at.
+    pub(in crate::run) const fn sittings(target: &TargetName) -> &'static [&'static [Self]] {
         match target {
             TargetName::Url(_) => &[],
             TargetName::Standalone => &[&[Self::Login, Self::Idle]],
-            TargetName::Processes if quick => {
-                &[&[Self::Login, Self::Idle], &[Self::LoadedFloors, Self::Group, Self::Reconnect]]
-            }
             TargetName::Processes => &[
                 &[Self::Login, Self::Idle],
                 &[Self::LoadedFloors, Self::Group, Self::LargeGroup, Self::Burst, Self::Reconnect],
@@ -48,18 +49,24 @@ impl Part {
         }
     }
 
-    /// About how many seconds it takes, with what is made ready for it and judged after it.
-    pub(in crate::run) const fn seconds(self, plan: &RunPlan) -> u64 {
-        /// Guests that are made and connected in a second.
-        const GUESTS: u64 = 500;
-        let connections = match self {
-            Self::Login => plan.logins(),
+    /// The connections that it has at the same time.
+    pub(in crate::run) fn connections(self, plan: &RunPlan) -> u32 {
+        match self {
+            Self::Login | Self::LoadedFloors => 0,
             Self::Idle => plan.idle_connections,
-            Self::LoadedFloors => 0,
             Self::Group => plan.group().members,
             Self::LargeGroup | Self::Burst => plan.large_group().members,
+            Self::Reconnect => plan.reconnect().connections + plan.reconnect().pairs * 2,
+        }
+    }
+
+    /// About how many seconds it takes, with what is made ready for it and judged after it.
+    pub(in crate::run) fn seconds(self, plan: &RunPlan) -> u64 {
+        let guests = match self {
+            Self::Login => plan.logins(),
             // Each two of them begin a conversation, each of them syncs, and all come back.
             Self::Reconnect => plan.reconnect().connections * 2,
+            _ => self.connections(plan),
         };
         let length = match self {
             Self::Login => 3,
@@ -67,12 +74,18 @@ impl Part {
             Self::Idle => 20 + CLOSED.as_secs(),
             Self::LoadedFloors => 4 * plan.loaded_length().whole_seconds(),
             Self::Group => plan.group().length.whole_seconds() + 5,
-            Self::LargeGroup => plan.large_group().length.whole_seconds() + 20,
-            Self::Burst => plan.burst().length.whole_seconds() + 30,
+            Self::LargeGroup => seconds_of_large(plan, &plan.large_group()),
+            Self::Burst => seconds_of_large(plan, &plan.burst()),
             Self::Reconnect => plan.reconnect().length.whole_seconds() + 10,
         };
-        length + connections as u64 / GUESTS
+        length + u64::from(guests / GUESTS)
     }
+}
+
+/// With the floor beside it, whose connections are soon there, and with the ledger, which has every delivery to judge.
+fn seconds_of_large(plan: &RunPlan, group: &GroupPlan) -> u64 {
+    let judging = group.deliveries() / JUDGED;
+    group.length.whole_seconds() + plan.loaded_length().whole_seconds() + 10 + judging as u64
 }
 
 impl fmt::Display for Part {
@@ -97,18 +110,20 @@ mod tests {
     #[test]
     fn each_part_is_known_by_what_it_left() {
         let found = workloads();
-        let sittings = Part::sittings(&TargetName::Processes, false);
+        let sittings = Part::sittings(&TargetName::Processes);
         let left: Vec<Part> = sittings.iter().copied().flatten().copied().filter(|part| !part.is_in(&found)).collect();
-        assert_eq!(left, [Part::LargeGroup, Part::Burst], "the sample is that of a quick run");
+        assert_eq!(left, [Part::LargeGroup, Part::Burst], "the sample has no large group");
         assert!(sittings.iter().copied().flatten().all(|part| !part.is_in(&Workloads::default())));
     }
 
     #[test]
-    fn a_quick_run_leaves_out_what_takes_long_and_nothing_else() {
-        let quick = Part::sittings(&TargetName::Processes, true).concat();
-        let full = Part::sittings(&TargetName::Processes, false).concat();
-        let only_full: Vec<Part> = full.into_iter().filter(|part| !quick.contains(part)).collect();
-        assert_eq!(only_full, [Part::LargeGroup, Part::Burst]);
-        assert!(Part::sittings(&"http://127.0.0.1:1".parse().unwrap(), false).is_empty());
+    fn the_most_connections_are_idle_ones_and_a_quick_run_has_fewer() {
+        let most = |quick| {
+            let plan = RunPlan::new(quick, 1);
+            let parts = Part::sittings(&TargetName::Processes).concat();
+            parts.into_iter().map(|part| part.connections(&plan)).max()
+        };
+        assert_eq!((most(true), most(false)), (Some(10_000), Some(15_000)));
+        assert!(Part::sittings(&"http://127.0.0.1:1".parse().unwrap()).is_empty());
     }
 }

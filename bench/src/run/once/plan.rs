@@ -54,12 +54,12 @@ impl RunPlan {
     }
 
     pub(super) const fn large_group(&self) -> GroupPlan {
-        self.group_of(5_000, (GROUP_RATE, 1), length(20, 5))
+        self.group_of(5_000, (GROUP_RATE, 1), if self.quick { length(3, 1) } else { length(20, 5) })
     }
 
-    /// As many bursts as the ledger has room for.
+    /// As many bursts as the ledger has room for; of a quick run two count.
     pub(super) const fn burst(&self) -> GroupPlan {
-        self.group_of(5_000, (BURST_RATE, BURST), length(16, 4))
+        self.group_of(5_000, (BURST_RATE, BURST), if self.quick { length(4, 2) } else { length(16, 4) })
     }
 
     const fn group_of(&self, members: u32, (rate, burst): (f64, u32), length: Length) -> GroupPlan {
@@ -67,7 +67,7 @@ impl RunPlan {
     }
 
     pub(super) const fn reconnect(&self) -> ReconnectPlan {
-        let (connections, length) = if self.quick { (2_000, length(5, 2)) } else { (10_000, length(20, 5)) };
+        let (connections, length) = if self.quick { (2_000, length(4, 1)) } else { (10_000, length(20, 5)) };
         ReconnectPlan {
             connections,
             in_flight: HANDSHAKES,

@@ -34,7 +34,7 @@ pub(in crate::run) async fn measure_once(
     (folder, stop): (&Path, &CancellationToken),
 ) -> anyhow::Result<()> {
     let plan = journal.of(number).plan;
-    for parts in Part::sittings(target, plan.quick) {
+    for parts in Part::sittings(target) {
         let found = &journal.of(number).workloads;
         let left: Vec<Part> = parts.iter().copied().filter(|part| !part.is_in(found)).collect();
         if left.is_empty() || stop.is_cancelled() {
