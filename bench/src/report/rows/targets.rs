@@ -78,8 +78,8 @@ fn on_embedded_parts(result: &RunResult) -> Vec<Row> {
 /// How much longer the slowest percent takes when there is work to do.
 fn knee(result: &RunResult) -> Row {
     let figure = |round: &Round| {
-        let p99_us = round.knee.tenth.each_ref().map(|load| load.load.delivery.p99_us as f64);
-        let loaded = round.knee.loaded().map_or(f64::NAN, |load| load.load.delivery.p99_us as f64);
+        let p99_us = round.knee.tenth.each_ref().map(|load| load.load.delivery_p99_us() as f64);
+        let loaded = round.knee.loaded().map_or(f64::NAN, |load| load.load.delivery_p99_us() as f64);
         loaded / mean(p99_us)
     };
     let value = over(result, Round::knee_compares, figure);
@@ -153,5 +153,15 @@ mod tests {
         moved.knee.after.spin_us *= 2.0;
         assert_eq!(knee(&result(vec![cut, moved])).value, None);
         assert_eq!(knee(&result(vec![round(3_000)])).value.map(|value| value.median), Some(2.0));
+    }
+
+    #[test]
+    fn a_share_that_refuses_what_is_too_much_does_not_hold() {
+        let mut refusing = round(3_000);
+        for (_, load) in refusing.knee.points.iter_mut().filter(|(percent, _)| *percent == 70) {
+            load.load.refused.insert("overloaded".to_owned(), 50);
+        }
+        let row = knee(&result(vec![refusing])).asked(Asked::at_most(5.0));
+        assert_eq!(row.verdict(), Some(Verdict::Missed), "{row:?}");
     }
 }

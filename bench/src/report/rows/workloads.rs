@@ -108,7 +108,9 @@ pub(super) fn reconnect(result: &RunResult) -> Vec<Row> {
     let reconnect = steady(result.workloads.reconnect.as_ref());
     let count = reconnect.map_or(CUT, |reconnect| reconnect.found.plan.connections);
     let live = reconnect.and_then(|reconnect| Some(reconnect.found.live_seconds * 1_000.0 / reconnect.floor?.all_ms?));
-    let others = reconnect.map(|reconnect| {
+    // Where all were live again before anybody else had sent anything nothing is known.
+    let told = reconnect.filter(|reconnect| reconnect.found.during.delivery.count > 0);
+    let others = told.map(|reconnect| {
         let ReconnectResult { before, during, .. } = &reconnect.found;
         during.delivery.p99_us as f64 / before.delivery.p99_us as f64
     });
@@ -141,6 +143,15 @@ mod tests {
         assert_eq!(medians(&group(&result)), [Some(10.0), Some(11.111), Some(12.0), None, None]);
         assert_eq!(medians(&reconnect(&result)), [Some(2.0), Some(1.333)]);
         assert!(reconnect(&result)[0].name.starts_with("2,000 connections"), "as many as were cut");
+    }
+
+    #[test]
+    fn others_who_said_nothing_meanwhile_were_not_undisturbed() {
+        let mut result = result_on_kafka(Vec::new());
+        if let Some(reconnect) = &mut result.workloads.reconnect {
+            reconnect.found.during = Default::default();
+        }
+        assert_eq!(medians(&reconnect(&result)), [Some(2.0), None]);
     }
 
     #[test]
