@@ -142,18 +142,29 @@ async fn floors(args: &FloorsArgs, stop: &CancellationToken) -> anyhow::Result<(
         // Said before anything is measured.
         Connections { flag: "--sockets", asked: sockets, each: 1, beside: 0 }.check(std::process::id())?;
     }
-    let mut measured: Vec<(Floor, FloorResult)> = Vec::new();
+    let (mut measured, mut outcome): (Vec<(Floor, FloorResult)>, _) = (Vec::new(), Ok(()));
     for floor in chosen.iter().take_while(|_| !stop.is_cancelled()) {
         note(floor);
-        measured.push((*floor, measure_floor(*floor, &plan, &args.site, stop).await?));
+        match measure_floor(*floor, &plan, &args.site, stop).await {
+            Ok(found) => measured.push((*floor, found)),
+            Err(error) => {
+                outcome = Err(error);
+                break;
+            }
+        }
     }
-    say(floors_table(&measured));
-    write_if_asked(args.out.as_deref(), &measured)
+    // One that fails takes nothing with it.
+    if outcome.is_ok() || !measured.is_empty() {
+        say(floors_table(&measured));
+        write_if_asked(args.out.as_deref(), &measured)?;
+    }
+    outcome
 }
 
 async fn run_all(args: &RunArgs, stop: &CancellationToken) -> anyhow::Result<()> {
     let both = [TargetName::Standalone, TargetName::Processes];
     let targets = if args.targets.is_empty() { &both[..] } else { &args.targets[..] };
+    check_names(targets)?;
     let plan = RunPlan::new(args.quick, args.seed);
     let results = Box::pin(measure_all(targets, &args.site, plan, (&args.raw, args.resume), stop)).await?;
     if results.is_empty() {
@@ -165,6 +176,13 @@ async fn run_all(args: &RunArgs, stop: &CancellationToken) -> anyhow::Result<()>
         write(&path, &serde_json::to_string(result)?)?;
     }
     publish(&results, &args.out)
+}
+
+/// Results are kept under the names of their targets.
+fn check_names(targets: &[TargetName]) -> anyhow::Result<()> {
+    let names: Vec<&str> = targets.iter().map(TargetName::short).collect();
+    let again = names.iter().enumerate().find(|(number, name)| names[..*number].contains(name));
+    again.map_or(Ok(()), |(_, name)| Err(usage(format!("two targets are named {name}: measure one of them at a time"))))
 }
 
 fn report(args: &ReportArgs) -> anyhow::Result<()> {

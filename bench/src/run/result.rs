@@ -117,9 +117,9 @@ impl RunResult {
         }
     }
 
-    /// As part of a file's name or of an anchor.
+    /// See [`TargetName::short`].
     pub(crate) fn short_name(&self) -> &str {
-        if self.target.starts_with("http://") { "address" } else { &self.target }
+        self.target.parse::<TargetName>().map_or(self.target.as_str(), |target| target.short())
     }
 
     /// Its idle connections.
@@ -127,7 +127,7 @@ impl RunResult {
         self.workloads.idle.as_ref().map(|idle| &idle.found)
     }
 
-    /// The best calibration of the rounds; none if there was no round.
+    /// What counts as quiet, of all calibrations of the rounds; none if there was no round.
     pub(crate) fn quiet(&self) -> Option<Quiet> {
         Quiet::of(self.rounds.iter().flat_map(|round| [round.before].into_iter().chain(round.around_knee())))
     }

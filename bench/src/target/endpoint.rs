@@ -49,6 +49,17 @@ pub(crate) enum TargetName {
     Url(Endpoint),
 }
 
+impl TargetName {
+    /// As part of a file's name or of an anchor.
+    pub(crate) const fn short(&self) -> &'static str {
+        match self {
+            Self::Standalone => "standalone",
+            Self::Processes => "processes",
+            Self::Url(_) => "address",
+        }
+    }
+}
+
 impl FromStr for TargetName {
     type Err = String;
 

@@ -43,33 +43,34 @@ pub(crate) struct Site {
     pub(super) infra: Option<PathBuf>,
 }
 
-/// An address, or what to do about it.
-fn given<'a>(value: Option<&'a String>, what: &str) -> anyhow::Result<&'a str> {
-    value
-        .map(String::as_str)
-        .ok_or_else(|| usage(format!("no address of {what}: run `scripts/infra up DIR && . DIR/env`, or see --help")))
-}
-
 impl Site {
     pub(crate) fn kafka(&self) -> anyhow::Result<&str> {
-        given(self.kafka.as_ref(), "Kafka")
+        self.given(self.kafka.as_ref(), "Kafka")
     }
 
     pub(crate) fn etcd(&self) -> anyhow::Result<&str> {
-        given(self.etcd.as_ref(), "etcd")
+        self.given(self.etcd.as_ref(), "etcd")
     }
 
     pub(crate) fn redis(&self) -> anyhow::Result<&str> {
-        given(self.redis.as_ref(), "Redis")
+        self.given(self.redis.as_ref(), "Redis")
     }
 
     pub(crate) fn mariadb(&self) -> anyhow::Result<&str> {
-        given(self.mariadb.as_ref(), "MariaDB")
+        self.given(self.mariadb.as_ref(), "MariaDB")
     }
 
-    /// Whether separate processes can be started.
+    /// An address where load may go, or what to do about it.
+    fn given<'a>(&self, value: Option<&'a String>, what: &str) -> anyhow::Result<&'a str> {
+        let none = || usage(format!("no address of {what}: run `scripts/infra up DIR && . DIR/env`, or see --help"));
+        let address = value.ok_or_else(none)?;
+        address.split(',').map(host_of).try_for_each(|host| self.check_host(&host))?;
+        Ok(address)
+    }
+
+    /// Whether the addresses of all that separate processes stand on are named.
     pub(crate) fn has_infrastructure(&self) -> bool {
-        [self.kafka(), self.etcd(), self.redis(), self.mariadb()].iter().all(Result::is_ok)
+        [&self.kafka, &self.etcd, &self.redis, &self.mariadb].iter().all(|address| address.is_some())
     }
 
     /// Where data goes.
@@ -91,11 +92,9 @@ impl Site {
     pub(crate) fn check(&self, target: &TargetName) -> anyhow::Result<()> {
         match target {
             TargetName::Standalone => Ok(()),
-            TargetName::Processes => {
-                let addresses = [self.kafka()?, self.etcd()?, self.redis()?, self.mariadb()?];
-                let mut hosts = addresses.iter().flat_map(|address| address.split(',')).map(host_of);
-                hosts.try_for_each(|host| self.check_host(&host))
-            }
+            TargetName::Processes => [self.kafka(), self.etcd(), self.redis(), self.mariadb()]
+                .into_iter()
+                .try_for_each(|given| given.map(drop)),
             TargetName::Url(endpoint) => self.check_host(endpoint),
         }
     }

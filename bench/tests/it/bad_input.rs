@@ -6,7 +6,7 @@ use super::bench::{command, run};
 
 #[tokio::test]
 async fn a_wrong_request_is_told_in_one_line_with_exit_code_2() {
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 17] = [
         (&["direct", "--target", "http://127.0.0.1:1"], "nothing listens at 127.0.0.1:1"),
         (&["direct", "--target", "http://192.0.2.1:80"], "--allow-remote"),
         (&["direct", "--rate", "50000", "--seconds", "600"], "--seconds"),
@@ -21,6 +21,9 @@ async fn a_wrong_request_is_told_in_one_line_with_exit_code_2() {
         (&["sync", "--devices", "5000", "--conversations", "500"], "take fewer --devices"),
         (&["mixed", "--rate", "50000", "--seconds", "600"], "take fewer --seconds"),
         (&["run", "--resume", "--target", "standalone", "--raw", "/nowhere"], "without --resume"),
+        (&["run", "--target", "http://127.0.0.1:1", "--target", "http://127.0.0.1:2"], "two targets are named address"),
+        (&["floors", "--only", "kafka-hop", "--kafka", "192.0.2.1:9092"], "--allow-remote"),
+        (&["floors", "--only", "mariadb-insert", "--mariadb", "mysql://user@192.0.2.1:3306/x"], "--allow-remote"),
     ];
     for (arguments, part) in cases {
         let said = run(&mut command(arguments)).await;
