@@ -1,5 +1,7 @@
 //! Users for the load, over the HTTP API: guests, so that no password is hashed.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, bail};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use proto::{client::Ack, conversation::Conversation, message::Entry};
@@ -9,6 +11,8 @@ use crate::{error::usage, target::Endpoint};
 
 /// Calls at the same time.
 const AT_ONCE: usize = 16;
+/// How long a call may take: a gateway that takes it and says nothing would be waited for for ever.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 /// A user with a session.
 #[derive(Clone, Debug, Default)]
@@ -37,7 +41,7 @@ impl Accounts {
     async fn guest(&self) -> anyhow::Result<Guest> {
         let url = self.endpoint.url("/v1/auth/guest");
         let body = json!({"device": {"device_id": "gochat-bench", "platform": "bot"}});
-        let answer = match self.http.post(&url).json(&body).send().await {
+        let answer = match self.http.post(&url).timeout(ANSWER_MAX).json(&body).send().await {
             Ok(answer) => answer,
             Err(error) if error.is_connect() => {
                 return Err(usage(format!(
@@ -68,7 +72,7 @@ impl Accounts {
     pub(super) async fn command(&self, guest: &Guest, path: &str, key: &str, body: &Value) -> anyhow::Result<Ack> {
         let url = self.endpoint.url(path);
         let request = self.http.post(&url).bearer_auth(&guest.token).header("idempotency-key", key).json(body);
-        let answer = request.send().await.with_context(|| format!("no answer to {path}"))?;
+        let answer = request.timeout(ANSWER_MAX).send().await.with_context(|| format!("no answer to {path}"))?;
         let status = answer.status();
         let body: Value = answer.json().await.with_context(|| format!("{path} was answered {status}"))?;
         if !status.is_success() {
@@ -106,7 +110,7 @@ impl Accounts {
 
     async fn get(&self, guest: &Guest, path: &str) -> anyhow::Result<Value> {
         let request = self.http.get(self.endpoint.url(path)).bearer_auth(&guest.token);
-        let answer = request.send().await.with_context(|| format!("no answer to {path}"))?;
+        let answer = request.timeout(ANSWER_MAX).send().await.with_context(|| format!("no answer to {path}"))?;
         if !answer.status().is_success() {
             bail!("{path} was answered {}", answer.status());
         }

@@ -10,7 +10,7 @@ use proto::client::{
 };
 use tokio::{
     net::TcpStream,
-    time::{Interval, MissedTickBehavior, interval},
+    time::{Interval, MissedTickBehavior, interval, timeout},
 };
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
@@ -26,6 +26,8 @@ const PROTOCOL: &str = "gochat.v1.proto";
 const PROTOCOL_HEADER: &str = "sec-websocket-protocol";
 /// Of this side; thousands of clients share a process.
 const READ_BUFFER_BYTES: usize = 2_048;
+/// How long connecting may take, and then the welcome.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// Between pings, whatever the server asks for.
 const HEARTBEAT_MIN: Duration = Duration::from_secs(1);
 const HEARTBEAT_MAX: Duration = Duration::from_secs(30);
@@ -80,7 +82,8 @@ impl Socket {
         guest: &Guest,
         digest: Option<Digest>,
     ) -> anyhow::Result<(Self, Welcomed)> {
-        let stream = match connect(endpoint.address(), Some(PROTOCOL)).await {
+        let connected = timeout(ANSWER_MAX, connect(endpoint.address(), Some(PROTOCOL))).await;
+        let stream = match connected.with_context(|| format!("no WebSocket to {endpoint} in time"))? {
             Ok(stream) => stream,
             Err(WsError::Protocol(error)) => {
                 return Err(usage(format!("{endpoint} does not speak {PROTOCOL} ({error}): is it another version?")));
@@ -91,7 +94,7 @@ impl Socket {
         let mut socket = Self { stream, heartbeat: heartbeat(HEARTBEAT_MAX), received_bytes: 0 };
         let asked = Instant::now();
         socket.send(Out::Hello(Hello { access_token: guest.token.clone(), digest, ..Hello::default() })).await?;
-        let welcome = match socket.next().await? {
+        let welcome = match timeout(ANSWER_MAX, socket.next()).await.context("no welcome came in time")?? {
             In::Welcome(welcome) => welcome,
             other => bail!("instead of a welcome came {other:?}"),
         };
