@@ -20,7 +20,7 @@ use super::{
     pair::{Cue, Pair, Seen, TAKES_NO_MORE, connect_pairs},
     seat::latencies,
     verdict::{Verdict, judge},
-    workload::fault,
+    workload::{add_refused, fault, nothing},
 };
 use crate::{
     error::usage,
@@ -176,9 +176,7 @@ fn put_together(
     let delivery = latencies(seen.iter().flat_map(|pair| &pair.deliveries), within);
     let mut refused = BTreeMap::new();
     for pair in seen {
-        for (code, count) in &pair.refused {
-            *refused.entry(code.clone()).or_default() += count;
-        }
+        add_refused(&mut refused, &pair.refused);
     }
     let seconds = ended.duration_since(window.from).as_secs_f64();
     let total = |count: fn(&Seen) -> u64| seen.iter().map(count).sum::<u64>();
@@ -205,11 +203,8 @@ fn put_together(
 impl DirectResult {
     /// Whether something happened that must not.
     pub(crate) fn fault(&self) -> Option<String> {
-        let nothing = || {
-            (self.acknowledged == 0 && !self.interrupted)
-                .then(|| format!("nothing was acknowledged; refused: {:?}", self.refused))
-        };
-        fault(&self.ledger, &self.broken, self.unfinished).or_else(nothing)
+        let is_empty = self.acknowledged == 0 && !self.interrupted;
+        fault(&self.ledger, &self.broken, self.unfinished).or_else(|| is_empty.then(|| nothing(&self.refused)))
     }
 
     /// Whether it was more than the system can do: something was not answered or delivered in time, or was refused.

@@ -28,4 +28,5 @@ pub(crate) use mixed::{MixedPlan, MixedResult};
 pub(crate) use pace::{Pacer, Schedule};
 pub(crate) use reconnect::{ReconnectPlan, ReconnectResult};
 pub(crate) use sync::{SyncPlan, SyncResult};
+pub(crate) use verdict::Verdict;
 pub(crate) use workload::{Sum, Workload};

@@ -46,18 +46,13 @@ pub(crate) struct Sum {
 impl Sum {
     /// Whether something happened that must not.
     pub(crate) fn fault(&self) -> Option<String> {
-        let nothing = || {
-            (self.acknowledged == 0 && !self.interrupted)
-                .then(|| format!("nothing was acknowledged; refused: {:?}", self.refused))
-        };
-        fault(&self.ledger, &self.broken, self.unfinished).or_else(nothing)
+        let is_empty = self.acknowledged == 0 && !self.interrupted;
+        fault(&self.ledger, &self.broken, self.unfinished).or_else(|| is_empty.then(|| nothing(&self.refused)))
     }
 
     /// Adds refusals of one of many.
     pub(super) fn add_refused(&mut self, refused: &BTreeMap<String, u64>) {
-        for (code, count) in refused {
-            *self.refused.entry(code.clone()).or_default() += count;
-        }
+        add_refused(&mut self.refused, refused);
     }
 
     /// Microseconds of CPU by process, for each of so many.
@@ -76,6 +71,18 @@ pub(super) fn fault(ledger: &Verdict, broken: &[String], unfinished: u64) -> Opt
         return Some(format!("{} connections ended before their time, the first: {first}", broken.len()));
     }
     (unfinished > 0).then(|| format!("{unfinished} messages were not answered or not delivered"))
+}
+
+/// What is wrong with a load of which nothing was acknowledged, though nobody interrupted it.
+pub(super) fn nothing(refused: &BTreeMap<String, u64>) -> String {
+    format!("nothing was acknowledged; refused: {refused:?}")
+}
+
+/// Adds refusals of one of many, by code.
+pub(super) fn add_refused(all: &mut BTreeMap<String, u64>, refused: &BTreeMap<String, u64>) {
+    for (code, count) in refused {
+        *all.entry(code.clone()).or_default() += count;
+    }
 }
 
 /// What has to be there before a load begins, unless that is interrupted.

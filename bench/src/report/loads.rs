@@ -1,6 +1,6 @@
 //! Tables of workloads for a terminal.
 
-use super::text::{heading, line};
+use super::text::{heading, interrupted, line, told_of_all};
 use crate::load::{GroupResult, MixedResult, ReconnectResult, Sum, SyncResult};
 
 /// What a load of one group did.
@@ -13,7 +13,7 @@ pub(crate) fn group_table(result: &GroupResult) -> String {
             result.plan.members,
             result.seconds,
             result.deliveries as f64 / seconds,
-            interrupted(sum)
+            interrupted(sum.interrupted)
         ),
         heading(),
         line("send to ack", &result.ack),
@@ -34,7 +34,7 @@ pub(crate) fn reconnect_table(result: &ReconnectResult) -> String {
             result.plan.connections,
             result.live_seconds,
             result.failed,
-            interrupted(sum)
+            interrupted(sum.interrupted)
         ),
         heading(),
         line("hello to welcome", &result.hello),
@@ -66,7 +66,7 @@ pub(crate) fn sync_table(result: &SyncResult) -> String {
             each(result.pages),
             each(result.fetches),
             each(result.received_bytes) / 1_024.0,
-            interrupted(sum)
+            interrupted(sum.interrupted)
         ),
         heading(),
         line("hello to welcome", &result.hello),
@@ -85,7 +85,7 @@ pub(crate) fn mixed_table(result: &MixedResult) -> String {
             result.seconds,
             result.deeds as f64 / seconds,
             result.read_cursors,
-            interrupted(sum)
+            interrupted(sum.interrupted)
         ),
         heading(),
         line("direct: send to ack", &result.direct_ack),
@@ -98,40 +98,7 @@ pub(crate) fn mixed_table(result: &MixedResult) -> String {
     finished(lines, sum, ("message or history", result.deeds))
 }
 
-const fn interrupted(sum: &Sum) -> &'static str {
-    if sum.interrupted { " (interrupted)" } else { "" }
-}
-
-/// What every load tells in the end: refusals, CPU for each of something, the verdict.
 fn finished(mut lines: Vec<String>, sum: &Sum, (one, count): (&str, u64)) -> String {
-    if !sum.refused.is_empty() {
-        let refused: Vec<String> = sum.refused.iter().map(|(code, count)| format!("{count} {code}")).collect();
-        lines.push(format!("refused: {}", refused.join(", ")));
-    }
-    let cpu: Vec<String> = sum.cpu_us_per(count).map(|(process, us)| format!("{process} {us:.1} us")).collect();
-    if !cpu.is_empty() {
-        lines.push(format!("CPU for each {one}: {}", cpu.join(", ")));
-    }
-    let ledger = &sum.ledger;
-    lines.push(format!(
-        "ledger: {} sent, {} acknowledged, {} unknown, {} in the readers' history, {} pushes ({} due and judged), {} violations",
-        ledger.sent, ledger.acknowledged, ledger.unknown, ledger.entries, ledger.pushes, ledger.pushes_due, ledger.violations
-    ));
+    lines.extend(told_of_all(&sum.refused, (one, sum.cpu_us_per(count)), &sum.ledger));
     lines.join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::measure::CpuUse;
-
-    #[test]
-    fn what_was_refused_and_what_it_cost_is_told() {
-        let cpu = vec![CpuUse { process: "gateway".into(), seconds: 0.5 }];
-        let mut sum = Sum { cpu, ..Sum::default() };
-        let text = finished(Vec::new(), &sum, ("delivery", 50_000));
-        assert!(text.contains("CPU for each delivery: gateway 10.0 us") && !text.contains("refused"), "{text}");
-        sum.refused.insert("overloaded".into(), 3);
-        assert!(finished(Vec::new(), &sum, ("delivery", 0)).contains("refused: 3 overloaded"));
-    }
 }

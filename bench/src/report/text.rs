@@ -1,8 +1,10 @@
 //! Tables for a terminal.
 
+use std::collections::BTreeMap;
+
 use crate::{
     floors::{Floor, FloorResult},
-    load::IdleResult,
+    load::{IdleResult, Verdict},
     measure::{Plateau, Summary},
     run::LoadResult,
 };
@@ -16,7 +18,7 @@ pub(crate) fn direct_table(result: &LoadResult) -> String {
             load.acknowledged,
             load.seconds,
             load.messages_per_second,
-            if load.interrupted { " (interrupted)" } else { "" }
+            interrupted(load.interrupted)
         ),
         heading(),
         line("send to ack", &load.ack),
@@ -24,20 +26,34 @@ pub(crate) fn direct_table(result: &LoadResult) -> String {
         plateaus("ack", &load.ack_plateaus),
         plateaus("delivery", &load.delivery_plateaus),
     ];
-    if !load.refused.is_empty() {
-        let refused: Vec<String> = load.refused.iter().map(|(code, count)| format!("{count} {code}")).collect();
+    lines.extend(told_of_all(&load.refused, ("message", result.cpu_us_per_message()), &load.ledger));
+    lines.join("\n")
+}
+
+pub(super) const fn interrupted(is_so: bool) -> &'static str {
+    if is_so { " (interrupted)" } else { "" }
+}
+
+/// What every load tells in the end: refusals, microseconds of CPU by process for each of something, the verdict.
+pub(super) fn told_of_all<'a>(
+    refused: &BTreeMap<String, u64>,
+    (one, cpu_us): (&str, impl Iterator<Item = (&'a str, f64)>),
+    ledger: &Verdict,
+) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !refused.is_empty() {
+        let refused: Vec<String> = refused.iter().map(|(code, count)| format!("{count} {code}")).collect();
         lines.push(format!("refused: {}", refused.join(", ")));
     }
-    let cpu: Vec<String> = result.cpu_us_per_message().map(|(process, us)| format!("{process} {us:.0} us")).collect();
+    let cpu: Vec<String> = cpu_us.map(|(process, us)| format!("{process} {us:.1} us")).collect();
     if !cpu.is_empty() {
-        lines.push(format!("CPU a message: {}", cpu.join(", ")));
+        lines.push(format!("CPU for each {one}: {}", cpu.join(", ")));
     }
-    let ledger = &load.ledger;
     lines.push(format!(
         "ledger: {} sent, {} acknowledged, {} unknown, {} in the readers' history, {} pushes ({} due and judged), {} violations",
         ledger.sent, ledger.acknowledged, ledger.unknown, ledger.entries, ledger.pushes, ledger.pushes_due, ledger.violations
     ));
-    lines.join("\n")
+    lines
 }
 
 /// What the floors took; CPU for each operation or recipient, and "-" where a server's is not known.
@@ -89,6 +105,18 @@ fn plateaus(name: &str, plateaus: &[Plateau]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_refused_and_what_it_cost_is_told() {
+        let mut refused = BTreeMap::new();
+        let told = |refused: &BTreeMap<String, u64>| {
+            told_of_all(refused, ("delivery", [("gateway", 10.0)].into_iter()), &Verdict::default()).join("\n")
+        };
+        let text = told(&refused);
+        assert!(text.contains("CPU for each delivery: gateway 10.0 us") && !text.contains("refused"), "{text}");
+        refused.insert("overloaded".into(), 3);
+        assert!(told(&refused).contains("refused: 3 overloaded"));
+    }
 
     #[test]
     fn columns_stand_under_their_heads() {
