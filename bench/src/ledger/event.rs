@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::entry::Entry;
+
 /// A client's connection; a new number each time it connects.
 pub type Client = u64;
 /// A user's number.
@@ -159,25 +161,4 @@ pub enum Event {
         /// Ascending.
         entries: Vec<Entry>,
     },
-}
-
-/// An entry of the store.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// Its place.
-    pub seq: i64,
-    /// Its id.
-    pub message_id: i64,
-    /// Whose command it came of.
-    pub sender: User,
-    /// Which.
-    pub command: String,
-    /// Countable entries so far.
-    pub msg_no: i64,
-    /// Who became a member by it.
-    pub members: Vec<User>,
-    /// Who ceased to be one by it.
-    pub left: Vec<User>,
-    /// Whether it counts as unread.
-    pub countable: bool,
 }

@@ -15,10 +15,12 @@
 //! ```
 
 mod checks;
+mod entry;
 mod event;
 mod history;
 mod view;
 
 pub use checks::{Report, Violation, check, check_beginning};
-pub use event::{Client, Entry, Event, User};
+pub use entry::Entry;
+pub use event::{Client, Event, User};
 pub use history::{Header, History, HistoryError, HistoryWriter};

@@ -5,7 +5,10 @@ use std::{
     ops::RangeInclusive,
 };
 
-use super::event::{Client, Entry, Event, User};
+use super::{
+    entry::Entry,
+    event::{Client, Event, User},
+};
 
 /// A command's identity.
 pub(super) type Key<'a> = (&'a str, User, &'a str);

@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use im_bench::ledger::{self, Event, Report};
-use proto::message::{Entry, entry_body::Kind};
 use serde::{Deserialize, Serialize};
 
 use super::account::{Accounts, Guest};
@@ -117,7 +116,7 @@ impl History {
             return Ok(());
         }
         let history = accounts.history(&self.reader, &self.conversation).await?;
-        let entries = history.into_iter().map(to_ledger).collect();
+        let entries = history.into_iter().map(ledger::Entry::from).collect();
         self.events.push(Event::Log { conversation: self.conversation.clone(), entries });
         Ok(())
     }
@@ -143,48 +142,9 @@ impl Verdict {
     }
 }
 
-fn to_ledger(entry: Entry) -> ledger::Entry {
-    let (mut members, mut left) = (Vec::new(), Vec::new());
-    let kind = entry.body.and_then(|body| body.kind);
-    let countable = matches!(kind, Some(Kind::Message(_)));
-    match kind {
-        Some(Kind::Created(created)) => members = created.member_ids,
-        Some(Kind::Joined(joined)) => members = joined.user_ids,
-        Some(Kind::Left(gone)) => left.push(gone.user_id),
-        Some(Kind::Removed(gone)) => left.push(gone.user_id),
-        // The first message of a direct conversation makes its members.
-        Some(Kind::Message(_)) if entry.seq == 1 => {
-            members = entry.conversation_id.split(':').skip(1).filter_map(|part| part.parse().ok()).collect();
-        }
-        _ => {}
-    }
-    let (seq, message_id, sender, command) = (entry.seq, entry.message_id, entry.sender_id, entry.command_id);
-    ledger::Entry { seq, message_id, sender, command, msg_no: entry.msg_no, members, left, countable }
-}
-
 #[cfg(test)]
 mod tests {
-    use proto::message::{Content, Created, EntryBody, Joined};
-
     use super::*;
-
-    fn entry(conversation: &str, seq: i64, kind: Kind) -> ledger::Entry {
-        let (conversation_id, body) = (conversation.to_owned(), Some(EntryBody { kind: Some(kind) }));
-        to_ledger(Entry { conversation_id, seq, body, ..Entry::default() })
-    }
-
-    #[test]
-    fn the_first_message_of_a_direct_conversation_makes_its_members() {
-        assert_eq!(entry("d:3:9", 1, Kind::Message(Content::default())).members, [3, 9]);
-        assert!(entry("d:3:9", 2, Kind::Message(Content::default())).members.is_empty());
-    }
-
-    #[test]
-    fn a_group_has_those_it_was_made_with_and_those_who_joined() {
-        let made = entry("g:1", 1, Kind::Created(Created { member_ids: vec![1, 2], ..Created::default() }));
-        let joined = entry("g:1", 2, Kind::Joined(Joined { user_ids: vec![3] }));
-        assert_eq!((made.members, joined.members, joined.countable), (vec![1, 2], vec![3], false));
-    }
 
     #[test]
     fn events_are_sorted_by_what_they_are_about() {

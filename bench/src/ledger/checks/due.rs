@@ -7,7 +7,7 @@
 
 use super::{
     super::{
-        event::Entry,
+        entry::Entry,
         view::{Life, Push, View},
     },
     Report, Violation,

@@ -1,7 +1,7 @@
 //! What the server adds by itself follows from an entry before it, of the right kind, and once.
 
 use super::{
-    super::{event::Entry, view::View},
+    super::{entry::Entry, view::View},
     Report, Violation,
 };
 

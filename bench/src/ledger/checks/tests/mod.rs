@@ -8,7 +8,7 @@ mod settled;
 
 use proptest::prelude::*;
 
-use super::{super::event::Entry, *};
+use super::{super::entry::Entry, *};
 
 const DIRECT: &str = "d:1:2";
 const FAR_US: u64 = 100_000_000;
