@@ -141,7 +141,7 @@ impl Direct {
 impl DirectPlan {
     /// Whether the ledger has room for it.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        let seconds = self.length.seconds + self.length.warm_up_seconds;
+        let seconds = self.length.whole_seconds();
         match self.drive {
             Drive::Rate(rate) if rate * seconds as f64 > f64::from(MESSAGES_MAX) => Err(usage(format!(
                 "{rate} messages a second for {seconds} s are more than the {MESSAGES_MAX} that the ledger keeps: take fewer --seconds"

@@ -1,6 +1,9 @@
 //! `nemesis bugs`.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -42,6 +45,10 @@ pub(super) async fn bugs(args: &BugsArgs, stop: &CancellationToken) -> anyhow::R
             "{} has no bugs in it: build it with `cargo build --release -p gochat --features planted-bugs,failpoints`",
             means.gochat.display()
         )));
+    }
+    // Said before hours of runs, not after them.
+    if let Some(folder) = args.out.parent().filter(|folder| *folder != Path::new("") && !folder.is_dir()) {
+        return Err(usage(format!("there is no folder {}: make it, or choose another --out", folder.display())));
     }
     let hunt = Hunt { folder: args.folder.clone(), bugs };
     Box::pin(hunt.go_on(&means, stop, |line: &str| note(line))).await?;

@@ -64,7 +64,7 @@ impl Progress {
         acknowledged: &AtomicU64,
         mut load: impl Future<Output = T> + Unpin,
     ) -> T {
-        let seconds = length.seconds + length.warm_up_seconds;
+        let seconds = length.whole_seconds();
         self.doing(what);
         let Some(bar) = &self.bar else { return load.await };
         let mut beat = interval_at(Instant::now() + BEAT, BEAT);

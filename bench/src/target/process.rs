@@ -3,6 +3,7 @@
 use std::{path::Path, process::Stdio, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::{Child, Command},
@@ -72,9 +73,9 @@ impl Running {
 
     /// SIGTERM, and the time to drain.
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {
-        let pid = self.process()?.pid.to_string();
-        let told = Command::new("kill").args(["-TERM", &pid]).status().await.context("cannot run kill")?;
-        ensure!(told.success(), "gochat {} could not be told to stop", self.service);
+        let pid = i32::try_from(self.process()?.pid).ok().and_then(Pid::from_raw).context("no such process")?;
+        kill_process(pid, Signal::TERM)
+            .with_context(|| format!("gochat {} could not be told to stop", self.service))?;
         let ended = timeout(STOP_MAX, self.child.wait()).await;
         let status = ended.with_context(|| format!("gochat {} did not stop and is killed", self.service))??;
         ensure!(status.success(), "gochat {} ended with {status}", self.service);

@@ -16,10 +16,11 @@ const DOWNSTREAM_PARTITIONS: &str = "16";
 
 pub(super) async fn start(site: &Site) -> anyhow::Result<System> {
     let (gochat, folder) = (site.gochat().await?, site.own_folder()?);
-    let database = OwnDatabase::create(site.mariadb()?).await?;
     let namespace = format!("bench{}", uuid::Uuid::new_v4().simple());
     let names = Topic::ALL.iter().map(|topic| format!("{namespace}.{}", topic.name())).collect();
-    let left = Left { database, topics: Topics::known(site.kafka()?, names)? };
+    let topics = Topics::known(site.kafka()?, names)?;
+    // Nothing that was made before it could be left behind.
+    let left = Left { database: OwnDatabase::create(site.mariadb()?).await?, topics };
     let settings = settings(site, &namespace, &left.database.url)?;
     // From here on whatever fails leaves nothing behind.
     let mut system = System { left: Some(left), ..System::running_at(Endpoint::at("")) };

@@ -30,7 +30,7 @@ impl MixedPlan {
 
     /// Whether the ledger has room for it.
     pub(super) fn fits(&self) -> anyhow::Result<()> {
-        let seconds = self.length.seconds + self.length.warm_up_seconds;
+        let seconds = self.length.whole_seconds();
         let deliveries = self.rate * seconds as f64 * DELIVERIES_EACH;
         if deliveries <= DELIVERIES_MAX {
             return Ok(());

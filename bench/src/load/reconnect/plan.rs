@@ -36,7 +36,7 @@ impl ReconnectPlan {
                 self.in_flight, self.connections
             )));
         }
-        let seconds = self.length.seconds + self.length.warm_up_seconds + RESUME_MAX.as_secs();
+        let seconds = self.length.whole_seconds() + RESUME_MAX.as_secs();
         if self.rate * seconds as f64 > MESSAGES_MAX {
             return Err(usage(format!(
                 "{} messages a second for up to {seconds} s are more than the {MESSAGES_MAX} that the ledger keeps: take a lower --rate",
