@@ -2,7 +2,7 @@
 
 use std::{io, time::Instant};
 
-use clap::Parser;
+use clap::{Parser, value_parser};
 use im_sim::{Bug, Options, replay, run};
 
 /// Runs the services' state machines under a seeded scheduler, with faults, and checks what must hold.
@@ -16,10 +16,10 @@ pub(crate) struct Cli {
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
     /// How many seeds, one after the other.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u64).range(1..))]
     pub(crate) seeds: u64,
     /// Events with faults of each seed; those until all has settled come on top.
-    #[arg(long, default_value_t = 20_000)]
+    #[arg(long, default_value_t = 20_000, value_parser = value_parser!(u64).range(1..))]
     pub(crate) steps: u64,
     /// A bug to plant, by its name; an unknown name lists them.
     #[arg(long)]
