@@ -61,6 +61,13 @@ pub(super) struct Mark {
     pub(super) text: String,
 }
 
+impl Mark {
+    /// The scale's own marks.
+    pub(super) fn of(scale: &Scale) -> Vec<Self> {
+        scale.marks().into_iter().map(|value| Self { value, text: short(value) }).collect()
+    }
+}
+
 /// Where what is written under each mark has the middle of its baseline: under the mark, or as near to it as the edge of the drawing
 /// lets it. What would run into its neighbour goes to the next line; if there is no room either it is left out, for the mark's line is
 /// there, and its points tell their figures.

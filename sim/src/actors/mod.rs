@@ -7,6 +7,7 @@ mod deliver;
 mod following;
 mod gateway;
 mod hello;
+mod intake;
 mod link;
 mod logic;
 mod outbox;
