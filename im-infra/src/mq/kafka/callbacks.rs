@@ -120,11 +120,11 @@ pub(super) fn answer(consumer: &BaseConsumer<Events>, gained: bool, list: &Topic
     }
 }
 
-/// Closes a consumer that is of no use any more, on a thread of its own: nobody knows how long that takes where no broker can
-/// be told.
+/// Closes a client that is of no use any more, on a thread of its own: nobody knows how long that takes where no broker can be
+/// told.
 pub(super) fn abandon(close: impl FnOnce() + Send + 'static) {
     if let Err(error) = start_thread("kafka-abandoned", close) {
-        tracing::warn!(%error, "a consumer that is replaced was not closed in order");
+        tracing::warn!(%error, "a client that is replaced was not closed in order");
     }
 }
 

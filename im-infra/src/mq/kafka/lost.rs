@@ -23,12 +23,12 @@ use super::KafkaOptions;
 
 /// A client in doubt is asked so often, and looked after for that many answers: what comes just after an outage may be the
 /// last words of a broker that ends.
-const ASK_EVERY: Duration = Duration::from_secs(1);
-const ANSWERS: u32 = 10;
+const ASK_EVERY: Duration = Duration::from_millis(500);
+const ANSWERS: u32 = 20;
 /// How long it has for an answer. Its thread does nothing else meanwhile.
 const ANSWER_WAIT: Duration = Duration::from_millis(500);
-/// It is lost when others got an answer and it got none, so many times in a row: a client that has someone to ask connects
-/// again within a second.
+/// It is lost when others got an answer and it got none, so many times: a client that has someone to ask connects again within
+/// a second.
 const MISSED_MAX: u32 = 4;
 
 /// What a client's callbacks tell of its brokers.
@@ -100,7 +100,7 @@ fn is_answered<C: ClientContext>(client: &Client<C>, topic: &str) -> bool {
 struct Doubt {
     /// Answers that it still owes.
     owed: u32,
-    /// In a row, while others got theirs.
+    /// While others got theirs, since it got its last one.
     missed: u32,
 }
 
@@ -113,14 +113,15 @@ impl Doubt {
         self.owed > 0
     }
 
-    /// With what came of asking. The others are asked only if need be: as long as they get no answer either, it is an outage.
+    /// With what came of asking. The others are asked only if need be: as long as they get no answer either, it is an outage,
+    /// which says nothing of the client.
     fn weigh(&mut self, answered: bool, others: impl FnOnce() -> bool) -> bool {
         if answered {
             self.owed = self.owed.saturating_sub(1);
             self.missed = 0;
         } else {
             self.owed = ANSWERS;
-            self.missed = if others() { self.missed + 1 } else { 0 };
+            self.missed += u32::from(others());
         }
         self.missed >= MISSED_MAX
     }
@@ -160,6 +161,16 @@ mod tests {
         assert!(!weighed(&mut doubt, false, true, MISSED_MAX - 1));
         assert!(!weighed(&mut doubt, true, true, 1));
         assert!(!weighed(&mut doubt, false, true, MISSED_MAX - 1));
+    }
+
+    #[test]
+    fn a_client_is_lost_however_often_the_cluster_goes_away_meanwhile() {
+        let mut doubt = Doubt::default();
+        doubt.arise();
+        for _ in 1..MISSED_MAX {
+            assert!(!weighed(&mut doubt, false, true, 1) && !weighed(&mut doubt, false, false, 10));
+        }
+        assert!(weighed(&mut doubt, false, true, 1));
     }
 
     #[test]

@@ -11,13 +11,14 @@ use rdkafka::{
     ClientConfig,
     error::{KafkaError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders},
-    producer::{BaseProducer, BaseRecord, Producer as _},
+    producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
     super::{MqError, Routed, Topic},
     KafkaOptions,
+    callbacks::abandon,
     client::{POLL_WAIT, Partition, RETRY_WAIT, STEP_WAIT, alone, blocking, lock, native, start_thread},
     delivery::{Batch, Deliveries},
     error::{undelivered, unusable},
@@ -145,9 +146,11 @@ fn serve(
     loop {
         let end = served(&client, &mut watch, stop);
         *lock(shown) = Weak::new();
-        // One that is lost has nobody to send it to.
-        let flush_wait = if end == End::Lost { Duration::ZERO } else { FLUSH_WAIT };
-        retire(client, flush_wait);
+        match end {
+            // Calls to it that wait for an answer hold it until they give up; nobody has to wait for them.
+            End::Lost => abandon(move || give_up(client)),
+            End::Stopped | End::Fatal => retire(client),
+        }
         client = loop {
             if stop.is_cancelled() {
                 return;
@@ -181,10 +184,16 @@ fn served(client: &Client, watch: &mut Watch, stop: &CancellationToken) -> End {
     }
 }
 
+/// There is nobody to send to what it holds.
+fn give_up(client: Arc<Client>) {
+    client.purge(PurgeConfig::default().queue().inflight());
+    drop(alone(client, |client| client.poll(STEP_WAIT)));
+}
+
 /// Dropping a producer fails what it holds, so that is sent first.
-fn retire(client: Arc<Client>, flush_wait: Duration) {
+fn retire(client: Arc<Client>) {
     let client = alone(client, |client| client.poll(STEP_WAIT));
-    if let Err(error) = client.flush(flush_wait) {
+    if let Err(error) = client.flush(FLUSH_WAIT) {
         tracing::warn!(%error, "producer ends with records that are not confirmed");
     }
 }
