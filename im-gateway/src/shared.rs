@@ -102,7 +102,7 @@ impl Shared {
         tracing::debug!(routes = all.len(), elapsed_ms = started.elapsed().as_millis(), "routes written");
     }
 
-    fn route_of(&self, connection: &Connection) -> Route {
+    pub(crate) fn route_of(&self, connection: &Connection) -> Route {
         let identity = &connection.identity;
         Route {
             user_id: identity.caller.user_id,

@@ -11,5 +11,5 @@ pub(crate) use connection::{Connection, Identity};
 pub(crate) use frame::{Format, Frame, Wire};
 pub use held::Held;
 pub(crate) use outgoing::{Outgoing, Pulled};
-pub(crate) use sockets::Sockets;
+pub(crate) use sockets::{Open, Sockets};
 pub(crate) use table::Connections;

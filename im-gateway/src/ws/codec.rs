@@ -1,10 +1,10 @@
 //! Frames of clients, in the format they negotiated.
 
-use axum::extract::ws::Message;
 use prost::Message as _;
 use proto::{Error, ErrorCode, client::ClientFrame};
 
-use crate::connections::{Format, Wire};
+use super::incoming::Message;
+use crate::connections::Format;
 
 /// Decodes a data frame; none for control frames.
 pub(super) fn decode(message: &Message, format: Format) -> Result<Option<ClientFrame>, Error> {
@@ -15,22 +15,8 @@ pub(super) fn decode(message: &Message, format: Format) -> Result<Option<ClientF
             ClientFrame::decode(&bytes[..]).map(Some).map_err(|error| malformed(&error))
         }
         (Message::Text(_) | Message::Binary(_), _) => Err(ErrorCode::WrongEncoding.into()),
-        (Message::Ping(_) | Message::Pong(_) | Message::Close(_), _) => Ok(None),
+        (Message::Ping(_) | Message::Pong | Message::Close(_), _) => Ok(None),
     }
-}
-
-/// A frame's bytes as a WebSocket message.
-pub(super) fn message(wire: Wire) -> Message {
-    match wire {
-        Wire::Text(text) => Message::Text(text),
-        Wire::Binary(bytes) => Message::Binary(bytes),
-    }
-}
-
-/// A frame over the limit is told apart from a broken connection.
-pub(super) fn too_big(error: &axum::Error) -> Option<ErrorCode> {
-    let text = error.to_string();
-    (text.contains("too long") || text.contains("too big")).then_some(ErrorCode::FrameTooBig)
 }
 
 #[cfg(test)]

@@ -28,8 +28,8 @@ const FETCH_ENTRIES: u32 = 200;
 const TAG_BYTES_MAX: usize = 64;
 
 /// Does what a frame asks; whatever fails is answered, not thrown. Syncs and fetches are answered beside the connection's
-/// own task, which has to write what they answer.
-pub(super) async fn handle(shared: &Arc<Shared>, connection: &Arc<Connection>, frame: ClientFrame) {
+/// own task, which has to write what they answer. A new token is given back: nothing more is read until [`renew`] has taken it.
+pub(super) fn handle(shared: &Arc<Shared>, connection: &Arc<Connection>, frame: ClientFrame) -> Option<client::Auth> {
     let about = About::of(&frame);
     let done = match frame.frame {
         Some(Frame::Send(send)) => self::send(shared, connection, send),
@@ -39,8 +39,7 @@ pub(super) async fn handle(shared: &Arc<Shared>, connection: &Arc<Connection>, f
             connection.abandon(&abandon.conversation_id, &abandon.command_id);
             Ok(())
         }
-        // Boxed: what a call needs must not stay for the connection's life.
-        Some(Frame::Auth(auth)) => Box::pin(self::auth(shared, connection, &auth.access_token)).await,
+        Some(Frame::Auth(auth)) => return Some(auth),
         Some(Frame::Ping(ping)) => {
             connection.send_new(Body::Pong(client::Pong { data: ping.data }));
             Ok(())
@@ -51,9 +50,18 @@ pub(super) async fn handle(shared: &Arc<Shared>, connection: &Arc<Connection>, f
     if let Err(error) = done {
         refuse(shared, connection, error, about);
     }
+    None
+}
+
+/// Lets the connection live as long as its new token.
+pub(super) async fn renew(shared: &Shared, connection: &Connection, token: &str) {
+    if let Err(error) = self::auth(shared, connection, token).await {
+        refuse(shared, connection, error, About::default());
+    }
 }
 
 /// What a frame is about, for the error that answers it.
+#[derive(Default)]
 struct About {
     conversation_id: String,
     command_id: String,

@@ -3,11 +3,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::extract::ws::{Message, WebSocket};
 use im_infra::{
     interval::Interval,
     planted::{self, Bug},
-    session_store::Route,
 };
 use proto::{
     Error, ErrorCode, client,
@@ -15,53 +13,47 @@ use proto::{
     conversation::{DigestRequest, LargeOfRequest},
 };
 
-use super::codec;
+use super::{codec, incoming::Message, socket::Socket};
 use crate::{
     connections::{Connection, Format, Frame, Identity, Outgoing},
     shared::Shared,
 };
 
-/// What came of a handshake.
-pub(super) struct Opened {
-    pub(super) connection: Arc<Connection>,
-    pub(super) route: Route,
-}
-
 /// Reads the hello and answers it with the welcome.
 pub(super) async fn open(
     shared: &Shared,
-    socket: &mut WebSocket,
+    socket: &mut Socket,
     format: Format,
     bearer: Option<String>,
-) -> Result<Opened, Error> {
+) -> Result<Arc<Connection>, Error> {
     let timeout = Duration::from_millis(shared.options.ws.hello_timeout_ms);
     let first = tokio::time::timeout(timeout, first_frame(socket, format)).await;
     let hello = first.map_err(|_| Error::new(ErrorCode::HelloTimeout))??;
-    let opened = enter(shared, &hello, format, bearer).await?;
-    match greet(shared, &opened.connection, &hello).await {
+    let connection = enter(shared, &hello, format, bearer).await?;
+    match greet(shared, &connection, &hello).await {
         Ok(frame) => {
-            let welcome = codec::message(frame.wire(format));
+            let welcome = frame.wire(format);
             let sent =
-                tokio::time::timeout(Duration::from_millis(shared.options.ws.write_timeout_ms), socket.send(welcome))
+                tokio::time::timeout(Duration::from_millis(shared.options.ws.write_timeout_ms), socket.send(&welcome))
                     .await;
             if matches!(sent, Ok(Ok(()))) {
-                return Ok(opened);
+                return Ok(connection);
             }
-            leave(shared, &opened).await;
+            leave(shared, &connection).await;
             Err(ErrorCode::TooSlow.into())
         }
         Err(error) => {
-            leave(shared, &opened).await;
+            leave(shared, &connection).await;
             Err(error)
         }
     }
 }
 
-async fn first_frame(socket: &mut WebSocket, format: Format) -> Result<Hello, Error> {
+async fn first_frame(socket: &mut Socket, format: Format) -> Result<Hello, Error> {
     loop {
         match socket.recv().await {
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-            Some(Err(error)) => return Err(codec::too_big(&error).unwrap_or(ErrorCode::GoingAway).into()),
+            Some(Ok(Message::Ping(_) | Message::Pong)) => {}
+            Some(Err(unreadable)) => return Err(unreadable.code().unwrap_or(ErrorCode::GoingAway).into()),
             Some(Ok(Message::Close(_))) | None => return Err(ErrorCode::GoingAway.into()),
             Some(Ok(message)) => {
                 let frame = codec::decode(&message, format)?.and_then(|frame| frame.frame);
@@ -74,7 +66,12 @@ async fn first_frame(socket: &mut WebSocket, format: Format) -> Result<Hello, Er
     }
 }
 
-async fn enter(shared: &Shared, hello: &Hello, format: Format, bearer: Option<String>) -> Result<Opened, Error> {
+async fn enter(
+    shared: &Shared,
+    hello: &Hello,
+    format: Format,
+    bearer: Option<String>,
+) -> Result<Arc<Connection>, Error> {
     let token = if hello.access_token.is_empty() { bearer.unwrap_or_default() } else { hello.access_token.clone() };
     let caller = shared.tokens.check(&token).await?;
     if !hello.device_id.is_empty() && hello.device_id != caller.device_id {
@@ -82,27 +79,20 @@ async fn enter(shared: &Shared, hello: &Hello, format: Format, bearer: Option<St
     }
     let ws = &shared.options.ws;
     let identity = Identity { connection_id: shared.connections.next_id(), caller, format };
-    let route = Route {
-        user_id: identity.caller.user_id,
-        connection_id: identity.connection_id,
-        instance: shared.origin.instance.clone(),
-        slot: shared.origin.slot,
-        device_id: identity.caller.device_id.clone(),
-    };
     let outgoing = Outgoing::new(ws.queue_frames_max, ws.queue_bytes_max);
     let connection = Arc::new(Connection::new(identity, outgoing));
     shared.connections.insert(connection.clone());
     shared.index.enter(connection.identity.caller.user_id);
     shared.metrics.connections.add(1, &[]);
     // Known to be down: logic addresses every gateway then, so nothing is missed.
-    if let Err(error) = shared.routes.put(std::slice::from_ref(&route)).await {
+    if let Err(error) = shared.routes.put(&[shared.route_of(&connection)]).await {
         tracing::warn!(%error, "connected without a route");
     }
     // The session may have ended between the check and the table.
     if shared.tokens.is_revoked(&connection.identity.caller.session_id) {
         connection.outgoing.close(ErrorCode::SessionRevoked);
     }
-    Ok(Opened { connection, route })
+    Ok(connection)
 }
 
 /// The user's places in large conversations first, then the digest: what is stored after it was read finds them.
@@ -145,16 +135,16 @@ async fn welcome(shared: &Shared, connection: &Connection, hello: &Hello) -> Res
 }
 
 /// Takes the connection out of the table and the store.
-pub(super) async fn leave(shared: &Shared, opened: &Opened) {
+pub(super) async fn leave(shared: &Shared, connection: &Connection) {
     // Whoever still waits to send something larger gives up.
-    opened.connection.outgoing.close(ErrorCode::GoingAway);
-    shared.connections.remove(&opened.connection);
-    shared.index.leave(opened.connection.identity.caller.user_id);
+    connection.outgoing.close(ErrorCode::GoingAway);
+    shared.connections.remove(connection);
+    shared.index.leave(connection.identity.caller.user_id);
     shared.metrics.connections.add(-1, &[]);
     if planted::is(Bug::RouteNotRemoved) {
         return;
     }
-    if let Err(error) = shared.routes.remove(std::slice::from_ref(&opened.route)).await {
+    if let Err(error) = shared.routes.remove(&[shared.route_of(connection)]).await {
         tracing::warn!(%error, "route not removed, it will run out");
     }
 }

@@ -3,7 +3,9 @@
 mod codec;
 mod frames;
 mod hello;
+mod incoming;
 mod session;
+mod socket;
 mod upgrade;
 
 pub(crate) use upgrade::{bearer, check_origin, upgrade};

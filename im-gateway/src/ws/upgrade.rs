@@ -4,21 +4,19 @@ use std::sync::Arc;
 
 use axum::{
     Extension,
-    extract::{State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
-    http::{HeaderMap, header},
+    extract::{FromRequestParts as _, Request, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
+use hyper::upgrade::OnUpgrade;
 use proto::{Error, ErrorCode};
+use tungstenite::handshake::derive_accept_key;
 
-use super::session;
+use super::session::{self, Asked};
 use crate::{connections::Format, error::Problem, listener::Seat, shared::Shared};
 
 const JSON: &str = "gochat.v1.json";
 const PROTO: &str = "gochat.v1.proto";
-
-/// Buffers of a connection: what an idle one costs.
-const READ_BUFFER_BYTES: usize = 1_024;
-const WRITE_BUFFER_BYTES: usize = 4_096;
 
 /// When to come again if there is no room.
 const RETRY_AFTER_MS: u64 = 5_000;
@@ -26,31 +24,44 @@ const RETRY_AFTER_MS: u64 = 5_000;
 pub(crate) async fn upgrade(
     State(shared): State<Arc<Shared>>,
     Extension(seat): Extension<Seat>,
-    headers: HeaderMap,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    request: Request,
 ) -> Response {
-    let upgrade = match upgrade {
-        Ok(upgrade) => upgrade.protocols([JSON, PROTO]),
-        Err(rejection) => return Problem(not_an_upgrade(&rejection)).into_response(),
+    let mut parts = request.into_parts().0;
+    let upgraded = parts.extensions.get::<OnUpgrade>().cloned();
+    // Axum looks at the request; what follows has a socket of its own, which needs no buffers while nothing is said.
+    let (upgrade, upgraded) = match (WebSocketUpgrade::from_request_parts(&mut parts, &()).await, upgraded) {
+        (Ok(upgrade), Some(upgraded)) => (upgrade.protocols([JSON, PROTO]), upgraded),
+        (Err(rejection), _) => return Problem(not_an_upgrade(&rejection)).into_response(),
+        (Ok(_), None) => return Problem::from(ErrorCode::Internal).into_response(),
     };
     let chosen = upgrade.selected_protocol().and_then(|name| name.to_str().ok());
-    match admit(&shared, &headers, chosen) {
+    match admit(&shared, &parts.headers, chosen) {
         Ok(format) => {
-            let token = bearer(&headers).map(str::to_owned);
+            let bearer = bearer(&parts.headers).map(str::to_owned);
             // From now on, not from when its task first runs: a drain must not miss it.
-            let counted = (shared.life.hold(), shared.sockets.open(), seat);
-            upgrade
-                .read_buffer_size(READ_BUFFER_BYTES)
-                .write_buffer_size(WRITE_BUFFER_BYTES)
-                .max_message_size(shared.options.ws.frame_bytes_max)
-                .max_frame_size(shared.options.ws.frame_bytes_max)
-                .on_upgrade(move |socket| async move {
-                    session::run(shared, socket, format, token).await;
-                    drop(counted);
-                })
+            let (life, counted) = (shared.life.clone(), (shared.sockets.open(), seat));
+            let asked = Asked { format, bearer, counted };
+            life.spawn_detached("socket", Box::pin(session::run(shared, upgraded, asked)));
+            switch(&parts.headers, format)
         }
         Err(error) => Problem(error).into_response(),
     }
+}
+
+/// RFC 6455, section 4.2.2.
+fn switch(headers: &HeaderMap, format: Format) -> Response {
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).map_or(&b""[..], HeaderValue::as_bytes);
+    let protocol = match format {
+        Format::Json => JSON,
+        Format::Proto => PROTO,
+    };
+    let answer = [
+        (header::CONNECTION, "upgrade".to_owned()),
+        (header::UPGRADE, "websocket".to_owned()),
+        (header::SEC_WEBSOCKET_ACCEPT, derive_accept_key(key)),
+        (header::SEC_WEBSOCKET_PROTOCOL, protocol.to_owned()),
+    ];
+    (StatusCode::SWITCHING_PROTOCOLS, answer).into_response()
 }
 
 /// Somebody who speaks HTTP where a WebSocket is expected.

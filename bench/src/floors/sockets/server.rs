@@ -1,4 +1,4 @@
-//! The server's side: bare WebSockets on tokio, with the buffers that the gateway has.
+//! The server's side: bare WebSockets on tokio, with small buffers.
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::frame::{ready_frame, write_whole};
 use crate::output::say;
 
-/// Of each connection, as the gateway has them.
+/// Of each connection.
 const READ_BUFFER_BYTES: usize = 1_024;
 const WRITE_BUFFER_BYTES: usize = 4_096;
 
