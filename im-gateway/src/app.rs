@@ -35,11 +35,12 @@ use crate::{
 
 /// How often ages and cursors are looked at.
 const TICK_MS: u64 = 250;
-/// Ticks between flushes of cursors, passes over the routes, and tidying.
+/// Ticks between flushes of cursors, passes over the routes, giving memory back, and tidying.
 const CURSOR_TICKS: u64 = 4;
 const ROUTE_TICKS: u64 = 120;
 const COMPLETE_TICKS: u64 = 4;
 const EPOCH_TICKS: u64 = 8;
+const SHRINK_TICKS: u64 = 40;
 const TIDY_TICKS: u64 = 240;
 /// How long a gateway waits before it asks again for a slot.
 const SLOT_RETRY_MS: u64 = 1_000;
@@ -255,10 +256,15 @@ async fn maintain(shared: Arc<Shared>, deliver: Arc<Deliver>, stopping: Cancella
         {
             tracing::warn!(%error, "store epoch not known, asking again");
         }
+        if number % SHRINK_TICKS == 0 {
+            shared.connections.tidy();
+            shared.index.tidy();
+        }
         if number % TIDY_TICKS == 0 {
             shared.intake.tidy();
             shared.metrics.index_conversations.record(shared.index.len() as u64, &[]);
             shared.anonymous.retain_recent();
+            shared.anonymous.shrink_to_fit();
         }
     }
     Ok(())

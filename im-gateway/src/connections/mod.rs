@@ -12,4 +12,4 @@ pub(crate) use frame::{Format, Frame, Wire};
 pub use held::Held;
 pub(crate) use outgoing::{Outgoing, Pulled};
 pub(crate) use sockets::{Open, Sockets};
-pub(crate) use table::Connections;
+pub(crate) use table::{Connections, is_roomy};

@@ -23,7 +23,9 @@ impl Connections {
     }
 
     pub(crate) fn insert(&self, connection: Arc<Connection>) {
-        self.by_user.entry(connection.identity.caller.user_id).or_default().push(connection);
+        // Most users have one.
+        let mut held = self.by_user.entry(connection.identity.caller.user_id).or_insert_with(|| Vec::with_capacity(1));
+        held.push(connection);
     }
 
     pub(crate) fn remove(&self, connection: &Connection) {
@@ -32,6 +34,13 @@ impl Connections {
             held.retain(|other| other.identity.connection_id != connection.identity.connection_id);
         }
         self.by_user.remove_if(&user_id, |_, held| held.is_empty());
+    }
+
+    /// Gives back what was needed when there were many more; from a timer.
+    pub(crate) fn tidy(&self) {
+        if is_roomy(self.by_user.len(), self.by_user.capacity()) {
+            self.by_user.shrink_to_fit();
+        }
     }
 
     /// Queues a frame for every connection of these users; answers how many.
@@ -56,5 +65,41 @@ impl Connections {
     /// Every connection, as of now.
     pub(crate) fn all(&self) -> Vec<Arc<Connection>> {
         self.by_user.iter().flat_map(|held| held.value().clone()).collect()
+    }
+}
+
+/// Whether a table has so much more room than entries that it pays to move them.
+pub(crate) const fn is_roomy(entries: usize, capacity: usize) -> bool {
+    /// A table doubles when it grows: less than this comes and goes with a few entries.
+    const TIMES: usize = 4;
+    capacity > entries * TIMES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{Format, Identity, Outgoing},
+        *,
+    };
+    use crate::tokens::Caller;
+
+    fn connection(connections: &Connections, user_id: UserId) -> Arc<Connection> {
+        let caller =
+            Caller { user_id, session_id: "s".into(), device_id: "d".into(), platform: "web".into(), expires_at_ms: 1 };
+        let identity = Identity { connection_id: connections.next_id(), caller, format: Format::Json };
+        Arc::new(Connection::new(identity, Outgoing::new(8, 1_000)))
+    }
+
+    #[test]
+    fn a_table_that_was_full_is_small_again_when_all_have_gone() {
+        let connections = Connections::default();
+        let all: Vec<_> = (0..10_000).map(|user_id| connection(&connections, user_id)).collect();
+        all.iter().for_each(|one| connections.insert(one.clone()));
+        connections.tidy();
+        assert_eq!((connections.all().len(), connections.of(7).len()), (10_000, 1));
+        all.iter().skip(100).for_each(|one| connections.remove(one));
+        connections.tidy();
+        assert!(connections.by_user.capacity() < 1_000, "{}", connections.by_user.capacity());
+        assert_eq!((connections.all().len(), connections.of(7).len()), (100, 1));
     }
 }

@@ -19,6 +19,7 @@ use super::{
     changes,
     conversation::{Conversation, Known, Loading},
 };
+use crate::connections::is_roomy;
 
 /// The index.
 pub struct Index {
@@ -189,6 +190,19 @@ impl Index {
     /// How many conversations are remembered.
     pub(crate) fn len(&self) -> usize {
         self.conversations.len()
+    }
+
+    /// Gives back what was needed when many more were connected; from a timer.
+    pub(crate) fn tidy(&self) {
+        if is_roomy(self.users.len(), self.users.capacity()) {
+            self.users.shrink_to_fit();
+        }
+        for mut conversation in self.conversations.iter_mut() {
+            let members = &mut conversation.members;
+            if is_roomy(members.len(), members.capacity()) {
+                members.shrink_to_fit();
+            }
+        }
     }
 
     /// Forgets conversations without a member here; when they are met again they are loaded again.

@@ -10,6 +10,9 @@ use async_trait::async_trait;
 use super::{Route, Routes, SessionStore, SessionStoreError};
 use crate::ids::UserId;
 
+/// Room for so many is always kept.
+const ROUTES_MIN: usize = 1_024;
+
 /// Remembers the connections of this process. Clones share.
 #[derive(Clone, Default)]
 pub struct MemorySessionStore {
@@ -43,7 +46,8 @@ impl SessionStore for MemorySessionStore {
         let mut shared = self.write();
         let mut new = Vec::new();
         for route in routes {
-            let held = shared.by_user.entry(route.user_id).or_default();
+            // Most users have one.
+            let held = shared.by_user.entry(route.user_id).or_insert_with(|| Vec::with_capacity(1));
             if !held.iter().any(|other| same(other, route)) {
                 held.push(route.clone());
                 new.push(route.connection_id);
@@ -61,6 +65,10 @@ impl SessionStore for MemorySessionStore {
                     shared.by_user.remove(&route.user_id);
                 }
             }
+        }
+        // What was needed when there were many more is given back, each time when three quarters of them have gone.
+        if shared.by_user.capacity() > shared.by_user.len() * 4 + ROUTES_MIN {
+            shared.by_user.shrink_to_fit();
         }
         Ok(())
     }
