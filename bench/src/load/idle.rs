@@ -1,5 +1,7 @@
 //! Connections that say nothing, and what each costs the gateway.
 
+mod groups;
+
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
@@ -8,7 +10,12 @@ use serde::{Deserialize, Serialize};
 use tokio::{task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{account::Accounts, client::Socket, limits::check_descriptors};
+use super::{
+    account::{Accounts, Guest},
+    client::Socket,
+    limits::check_descriptors,
+    workload::before_load,
+};
 use crate::{
     measure::{private_dirty_bytes, slope, wait_until},
     output::note,
@@ -38,6 +45,9 @@ pub(crate) struct IdleResult {
     pub(crate) process: String,
     /// Connections that were open at the last reading.
     pub(crate) connections: u64,
+    /// Of each connection's user; none in results of before there were any.
+    #[serde(default)]
+    pub(crate) conversations: u32,
     /// Connections and private dirty bytes, the first reading without any.
     pub(crate) readings: Vec<(u64, u64)>,
     /// Private dirty bytes for each connection, by least squares.
@@ -67,10 +77,8 @@ pub(crate) async fn measure_idle(
     stop: &CancellationToken,
 ) -> anyhow::Result<IdleResult> {
     check_descriptors(plan.connections, plan.gateway.pid)?;
-    let accounts = Accounts::of(endpoint);
     let each = plan.connections / STEPS;
-    note(format_args!("  {} guests", each * STEPS));
-    let guests = accounts.guests((each * STEPS) as usize).await?;
+    let guests = before_load(Box::pin(prepare(each * STEPS, endpoint)), stop).await?;
     sleep(SETTLE).await;
     let mut readings = vec![(0, private_dirty_bytes(plan.gateway.pid)?)];
     let mut open = JoinSet::new();
@@ -99,12 +107,23 @@ pub(crate) async fn measure_idle(
     Ok(IdleResult {
         process: plan.gateway.name.clone(),
         connections,
+        conversations: groups::OF_EACH,
         bytes_per_connection: slope(&readings),
         kept_bytes,
         closed_seconds: plan.closed.as_secs(),
         interrupted,
         readings,
     })
+}
+
+/// Users with their conversations: what the gateway needs for that is there before the first reading.
+async fn prepare(users: u32, endpoint: &Endpoint) -> anyhow::Result<Vec<Guest>> {
+    let accounts = Accounts::of(endpoint);
+    note(format_args!("  {users} guests"));
+    let guests = accounts.guests(users as usize).await?;
+    note(format_args!("  {} groups for each of them", groups::OF_EACH));
+    groups::make_groups(&accounts, &guests).await?;
+    Ok(guests)
 }
 
 async fn kept_after(plan: &IdlePlan, stop: &CancellationToken) -> anyhow::Result<Option<u64>> {

@@ -76,7 +76,10 @@ pub(crate) fn idle_table(idle: &IdleResult) -> String {
     let readings =
         idle.readings.iter().map(|(connections, bytes)| format!("{connections:>12} {:>12} KiB", bytes / 1_024));
     let head = format!("{:>12} {:>16}", "connections", "private dirty");
-    let slope = format!("{:.0} bytes of {} for each connection", idle.bytes_per_connection, idle.process);
+    let slope = format!(
+        "{:.0} bytes of {} for each connection of a user with {} conversations",
+        idle.bytes_per_connection, idle.process, idle.conversations
+    );
     let kept = idle.kept_percent().map(|percent| {
         format!("{percent:.1} % of what it grew by is kept {} s after all were closed", idle.closed_seconds)
     });

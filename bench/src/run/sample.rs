@@ -172,6 +172,7 @@ pub(crate) fn idle() -> IdleResult {
     IdleResult {
         process: "gateway".to_owned(),
         connections: 10_000,
+        conversations: 20,
         readings,
         bytes_per_connection: 5_000.0,
         kept_bytes: Some(25_000_000),

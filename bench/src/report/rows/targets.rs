@@ -88,7 +88,11 @@ fn knee(result: &RunResult) -> Row {
 
 fn idle(result: &RunResult) -> Row {
     let value: Option<Interval> = result.idle().map(|idle| once(idle.bytes_per_connection, 1));
-    Row::told("idle connection", Unit::Bytes, value)
+    let name = match result.idle().map_or(0, |idle| idle.conversations) {
+        0 => "idle connection".to_owned(),
+        conversations => format!("idle connection of a user with {conversations} conversations"),
+    };
+    Row::told(name, Unit::Bytes, value)
 }
 
 #[cfg(test)]

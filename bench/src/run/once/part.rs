@@ -64,6 +64,8 @@ impl Part {
     pub(in crate::run) fn seconds(self, plan: &RunPlan) -> u64 {
         let guests = match self {
             Self::Login => plan.logins(),
+            // Their groups take about as long as they do.
+            Self::Idle => plan.idle_connections * 2,
             // Each two of them begin a conversation, each of them syncs, and all come back.
             Self::Reconnect => plan.reconnect().connections * 2,
             _ => self.connections(plan),
