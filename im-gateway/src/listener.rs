@@ -1,7 +1,14 @@
 //! Takes TCP connections in: bounded in number, with a time for the handshake of TLS and for every request's head, ended in
 //! order when the gateway stops. HTTP/1.1 alone is spoken here.
 
-use std::{convert::Infallible, future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future, io,
+    net::SocketAddr,
+    pin::pin,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -23,7 +30,13 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
-use crate::{config::HttpOptions, error::Problem, metrics::Metrics, write_limit::WriteLimited};
+use crate::{
+    config::HttpOptions,
+    connections::{Line, LineStream},
+    error::Problem,
+    metrics::Metrics,
+    write_limit::WriteLimited,
+};
 
 /// What clients may ask for in a handshake.
 pub(crate) const PROTOCOL: &[u8] = b"http/1.1";
@@ -134,7 +147,11 @@ impl Listener {
         if let Ok(permit) = self.seats.clone().try_acquire_owned() {
             let seat = Seat::take(permit, self.metrics.clone());
             match &self.tls {
-                None => self.life.spawn_detached("connection", listener.serve(stream, peer, seat)),
+                None => {
+                    let stream = LineStream::new(stream);
+                    let line = stream.line();
+                    self.life.spawn_detached("connection", listener.serve(stream, line, peer, seat));
+                }
                 Some(tls) => {
                     self.life.spawn_detached("connection", listener.serve_over(tls.clone(), stream, peer, seat));
                 }
@@ -156,15 +173,17 @@ impl Listener {
             shaken = handshake => shaken,
         };
         match shaken {
-            Ok(Ok(stream)) => self.serve(stream, peer, seat).await,
+            // What goes over it is encrypted by this task alone.
+            Ok(Ok(stream)) => self.serve(stream, Weak::new(), peer, seat).await,
             // Who speaks no TLS, or trusts somebody else, has heard why.
             Ok(Err(error)) => tracing::debug!(%peer, %error, "no handshake"),
             Err(_) => tracing::debug!(%peer, "no handshake in time"),
         }
     }
 
-    /// One connection, until it ends or becomes a WebSocket, which is a task of its own.
-    async fn serve<S>(self: Arc<Self>, stream: S, peer: SocketAddr, seat: Seat)
+    /// One connection, until it ends or becomes a WebSocket, which is a task of its own. Over its line, if it has one, frames
+    /// are pushed to that WebSocket.
+    async fn serve<S>(self: Arc<Self>, stream: S, line: Weak<Line>, peer: SocketAddr, seat: Seat)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -173,6 +192,7 @@ impl Listener {
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
             request.extensions_mut().insert(seat.clone());
+            request.extensions_mut().insert(line.clone());
             begun.track_future(router.clone().call(request))
         });
         let mut connection = pin!(

@@ -46,8 +46,16 @@ impl Connection {
         }
     }
 
+    /// Queues a frame; true: the caller has to have it written.
+    pub(super) fn push(&self, frame: &Frame) -> bool {
+        self.outgoing.push(frame.wire(self.identity.format))
+    }
+
+    /// Writes a frame, as far as the socket takes it.
     pub(crate) fn send(&self, frame: &Frame) {
-        self.outgoing.push(frame.wire(self.identity.format));
+        if self.push(frame) {
+            self.outgoing.write_out();
+        }
     }
 
     pub(crate) fn send_new(&self, frame: server_frame::Frame) {
@@ -102,6 +110,8 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Weak;
+
     use super::*;
 
     fn connection() -> Connection {
@@ -112,7 +122,10 @@ mod tests {
             platform: "web".into(),
             expires_at_ms: 1,
         };
-        Connection::new(Identity { connection_id: 1, caller, format: Format::Json }, Outgoing::new(8, 1_000))
+        Connection::new(
+            Identity { connection_id: 1, caller, format: Format::Json },
+            Outgoing::new(8, 1_000, Weak::new()),
+        )
     }
 
     #[test]

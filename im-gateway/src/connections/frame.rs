@@ -2,10 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use axum::extract::ws::Utf8Bytes;
-use bytes::Bytes;
-use prost::Message as _;
 use proto::client::{ServerFrame, server_frame};
+
+use super::Wire;
 
 /// How a connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,24 +23,8 @@ pub(crate) struct Frame {
 
 struct Shared {
     frame: ServerFrame,
-    json: OnceLock<Utf8Bytes>,
-    proto: OnceLock<Bytes>,
-}
-
-/// A frame's bytes.
-#[derive(Clone)]
-pub(crate) enum Wire {
-    Text(Utf8Bytes),
-    Binary(Bytes),
-}
-
-impl Wire {
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::Text(text) => text.len(),
-            Self::Binary(bytes) => bytes.len(),
-        }
-    }
+    json: OnceLock<Wire>,
+    proto: OnceLock<Wire>,
 }
 
 impl Frame {
@@ -52,12 +35,10 @@ impl Frame {
 
     pub(crate) fn wire(&self, format: Format) -> Wire {
         let Shared { frame, json, proto } = &*self.shared;
-        match format {
-            // Our own messages always have a JSON form.
-            Format::Json => {
-                Wire::Text(json.get_or_init(|| serde_json::to_string(frame).unwrap_or_default().into()).clone())
-            }
-            Format::Proto => Wire::Binary(proto.get_or_init(|| frame.encode_to_vec().into()).clone()),
-        }
+        let encoded = match format {
+            Format::Json => json,
+            Format::Proto => proto,
+        };
+        encoded.get_or_init(|| Wire::of(frame, format)).clone()
     }
 }

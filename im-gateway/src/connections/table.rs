@@ -8,7 +8,7 @@ use std::sync::{
 use dashmap::DashMap;
 use im_infra::ids::UserId;
 
-use super::{Connection, Frame};
+use super::{Connection, Frame, Pushes};
 
 /// The table.
 #[derive(Default)]
@@ -43,13 +43,13 @@ impl Connections {
         }
     }
 
-    /// Queues a frame for every connection of these users; answers how many.
-    pub(crate) fn send(&self, users: &[UserId], frame: &Frame) -> u64 {
+    /// Gives a frame to every connection of these users; answers how many.
+    pub(crate) fn push(&self, users: &[UserId], frame: &Frame, pushes: &mut Pushes) -> u64 {
         let mut sent = 0;
         for user in users {
             if let Some(held) = self.by_user.get(user) {
                 for connection in held.iter() {
-                    connection.send(frame);
+                    pushes.add(connection, frame);
                     sent += 1;
                 }
             }
@@ -77,6 +77,8 @@ pub(crate) const fn is_roomy(entries: usize, capacity: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Weak;
+
     use super::{
         super::{Format, Identity, Outgoing},
         *,
@@ -87,7 +89,7 @@ mod tests {
         let caller =
             Caller { user_id, session_id: "s".into(), device_id: "d".into(), platform: "web".into(), expires_at_ms: 1 };
         let identity = Identity { connection_id: connections.next_id(), caller, format: Format::Json };
-        Arc::new(Connection::new(identity, Outgoing::new(8, 1_000)))
+        Arc::new(Connection::new(identity, Outgoing::new(8, 1_000, Weak::new())))
     }
 
     #[test]

@@ -10,6 +10,7 @@ use prost::Message as _;
 use proto::mq::Downstream;
 
 use super::Deliver;
+use crate::connections::Pushes;
 
 /// Records of one batch.
 const BATCH_RECORDS_MAX: usize = 256;
@@ -31,6 +32,7 @@ pub(crate) async fn consume(
         };
         match batch {
             Ok(batch) => {
+                let mut pushes = Pushes::default();
                 for record in batch {
                     if let Some(damage) = record.damage() {
                         tracing::error!(damage, partition, offset = record.offset, "damaged record in im.downstream");
@@ -38,7 +40,7 @@ pub(crate) async fn consume(
                         continue;
                     }
                     match Downstream::decode(record.payload) {
-                        Ok(letter) => deliver.letter(letter),
+                        Ok(letter) => deliver.letter(letter, &mut pushes),
                         // Nobody can repair it here, and nobody's copy depends on it: clients fetch what they lack.
                         Err(error) => {
                             tracing::error!(%error, partition, offset = record.offset, "undecodable record in im.downstream");
@@ -46,6 +48,7 @@ pub(crate) async fn consume(
                         }
                     }
                 }
+                pushes.write_out(&life);
             }
             Err(MqError::OutOfRange { first, end, .. }) => {
                 tracing::error!(partition, first, end, "fell behind im.downstream, clients must sync");

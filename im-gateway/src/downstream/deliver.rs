@@ -16,7 +16,7 @@ use proto::{
 use tokio::sync::Semaphore;
 
 use crate::{
-    connections::{Connection, Connections, Frame},
+    connections::{Connection, Connections, Frame, Pushes},
     index::{self, Admitted, Index},
     logic::Logic,
     metrics::Metrics,
@@ -39,38 +39,39 @@ pub(crate) struct Deliver {
 }
 
 impl Deliver {
-    pub(crate) fn letter(self: &Arc<Self>, letter: Downstream) {
+    /// Gives what a record brings to whom it is for; the caller has it written.
+    pub(crate) fn letter(self: &Arc<Self>, letter: Downstream, pushes: &mut Pushes) {
         // The partition was another instance's before, and its last letters may still lie here.
         if letter.instance != self.instance {
             return;
         }
         for outcome in letter.outcomes {
-            self.outcome(outcome);
+            self.outcome(outcome, pushes);
         }
         for delivery in letter.deliveries {
-            self.delivery(delivery);
+            self.delivery(delivery, pushes);
         }
         for broadcast in letter.broadcasts {
-            self.broadcast(broadcast);
+            self.broadcast(broadcast, pushes);
         }
         for receipt in letter.receipts {
-            self.receipt(receipt);
+            self.receipt(receipt, pushes);
         }
         for revocation in letter.revocations {
             self.revoked(&revocation);
         }
     }
 
-    fn outcome(&self, outcome: Outcome) {
+    fn outcome(&self, outcome: Outcome, pushes: &mut Pushes) {
         let Outcome { user_id, conversation_id, command_id, result: Some(result), .. } = outcome else { return };
         let key = Key { user_id, conversation_id, command_id };
         reach(Point::GatewayBeforeAnswer);
         for waiter in self.intake.window.settle(&key) {
-            answer(waiter, &key, result.clone());
+            answer(waiter, &key, result.clone(), pushes);
         }
     }
 
-    fn delivery(&self, delivery: Delivery) {
+    fn delivery(&self, delivery: Delivery, pushes: &mut Pushes) {
         let span = tracing::info_span!(
             "gateway.entry.deliver",
             otel.kind = "consumer",
@@ -79,13 +80,13 @@ impl Deliver {
         trace_context::continue_in(&span, &delivery.trace_parent);
         let _entered = span.entered();
         for entry in delivery.entries {
-            let sent = self.connections.send(&delivery.recipients, &Frame::new(Body::Entry(entry)));
+            let sent = self.connections.push(&delivery.recipients, &Frame::new(Body::Entry(entry)), pushes);
             self.metrics.frames_out.add(sent, &[]);
         }
     }
 
     /// To whoever is connected here of a large conversation, once it is known who that is.
-    fn broadcast(self: &Arc<Self>, broadcast: Broadcast) {
+    fn broadcast(self: &Arc<Self>, broadcast: Broadcast, pushes: &mut Pushes) {
         let conversation_id = broadcast.conversation_id.clone();
         if broadcast.missed && conversation_id.is_empty() {
             self.missed("parked");
@@ -93,11 +94,11 @@ impl Deliver {
         }
         if broadcast.missed {
             let frame = Frame::new(Body::Resync(client::Resync { reason: "parked".into() }));
-            self.connections.send(&self.index.doubt_one(&conversation_id), &frame);
+            self.connections.push(&self.index.doubt_one(&conversation_id), &frame, pushes);
             return;
         }
         match self.index.admit(broadcast) {
-            Admitted::Now(broadcast) => self.fan_out(broadcast),
+            Admitted::Now(broadcast) => self.fan_out(broadcast, pushes),
             Admitted::Waits => {}
             Admitted::Load => {
                 self.metrics.index_loads.add(1, &[]);
@@ -107,7 +108,11 @@ impl Deliver {
                     let Self { index, logic, life, loads, .. } = &*deliver;
                     // Closed never.
                     let _turn = loads.acquire().await;
-                    let fan_out = |broadcast| deliver.fan_out(broadcast);
+                    let fan_out = |broadcast| {
+                        let mut pushes = Pushes::default();
+                        deliver.fan_out(broadcast, &mut pushes);
+                        pushes.write_out(life);
+                    };
                     index::load(index, logic, &conversation_id, &life.stopping(), fan_out).await;
                     deliver.metrics.index_loading.add(-1, &[]);
                 });
@@ -119,7 +124,7 @@ impl Deliver {
         }
     }
 
-    fn fan_out(&self, broadcast: Broadcast) {
+    fn fan_out(&self, broadcast: Broadcast, pushes: &mut Pushes) {
         let span = tracing::info_span!(
             "gateway.entry.deliver",
             otel.kind = "consumer",
@@ -133,15 +138,15 @@ impl Deliver {
         for entry in broadcast.entries {
             let frame = Frame::new(Body::Entry(entry.clone()));
             let mut sent = 0;
-            self.index.fan_out(&entry, |user| sent += self.connections.send(&[user], &frame));
+            self.index.fan_out(&entry, |user| sent += self.connections.push(&[user], &frame, pushes));
             self.metrics.frames_out.add(sent, &[]);
         }
     }
 
-    fn receipt(&self, receipt: Receipt) {
+    fn receipt(&self, receipt: Receipt, pushes: &mut Pushes) {
         let Receipt { conversation_id, user_id, read_seq, recipients } = receipt;
         let frame = Frame::new(Body::Receipt(client::Receipt { conversation_id, user_id, read_seq }));
-        self.metrics.frames_out.add(self.connections.send(&recipients, &frame), &[]);
+        self.metrics.frames_out.add(self.connections.push(&recipients, &frame, pushes), &[]);
     }
 
     fn revoked(&self, revocation: &Revocation) {
@@ -169,13 +174,14 @@ impl Deliver {
     /// Tells every client that what was pushed may have a hole.
     fn resync(&self, reason: &str) {
         let frame = Frame::new(Body::Resync(client::Resync { reason: reason.into() }));
-        for connection in self.connections.all() {
-            connection.send(&frame);
-        }
+        let mut pushes = Pushes::default();
+        self.connections.all().iter().for_each(|connection| pushes.add(connection, &frame));
+        pushes.write_out(&self.life);
     }
 
     /// Gives up commands that waited too long: their connections start over and send them again.
     pub(crate) fn expire(&self) {
+        let mut pushes = Pushes::default();
         for (key, waiters) in self.intake.window.expire(std::time::Instant::now()) {
             self.metrics.refused(ErrorCode::OutcomeUnknown);
             for waiter in waiters {
@@ -183,29 +189,31 @@ impl Deliver {
                     Waiter::Connection(connection) => Some(Arc::clone(connection)),
                     Waiter::Request(_) => None,
                 };
-                answer(waiter, &key, outcome::Result::Error(Error::new(ErrorCode::OutcomeUnknown).into()));
+                let unknown = Error::new(ErrorCode::OutcomeUnknown).into();
+                answer(waiter, &key, outcome::Result::Error(unknown), &mut pushes);
                 if let Some(connection) = close {
                     connection.outgoing.close(ErrorCode::OutOfStep);
                 }
             }
         }
+        pushes.write_out(&self.life);
     }
 }
 
 /// Tells whoever waits how a command ended.
-fn answer(waiter: Waiter, key: &Key, result: outcome::Result) {
+fn answer(waiter: Waiter, key: &Key, result: outcome::Result, pushes: &mut Pushes) {
     match waiter {
-        Waiter::Connection(connection) => answer_connection(&connection, key, result),
+        Waiter::Connection(connection) => answer_connection(&connection, key, result, pushes),
         // The request may have ended meanwhile.
         Waiter::Request(request) => drop(request.send(result)),
     }
 }
 
-fn answer_connection(connection: &Connection, key: &Key, result: outcome::Result) {
+fn answer_connection(connection: &Arc<Connection>, key: &Key, result: outcome::Result, pushes: &mut Pushes) {
     let (conversation_id, command_id) = (key.conversation_id.clone(), key.command_id.clone());
     // A resend of it may have been held behind others: it does not have to come again.
     connection.abandon(&conversation_id, &command_id);
-    connection.send_new(match result {
+    let frame = match result {
         outcome::Result::Stored(stored) => Body::Ack(client::Ack {
             conversation_id,
             command_id,
@@ -216,5 +224,6 @@ fn answer_connection(connection: &Connection, key: &Key, result: outcome::Result
         outcome::Result::Error(error) => {
             Body::Error(client::ErrorFrame { error: Some(error), conversation_id, command_id, tag: String::new() })
         }
-    });
+    };
+    pushes.add(connection, &Frame::new(frame));
 }

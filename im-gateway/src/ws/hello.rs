@@ -1,7 +1,10 @@
 //! The handshake, without a gap: the connection is in the table, its route is written and its user's places in large
 //! conversations are loaded before the digest is read, and what is pushed meanwhile waits behind the welcome.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use im_infra::{
     interval::Interval,
@@ -15,7 +18,7 @@ use proto::{
 
 use super::{codec, incoming::Message, socket::Socket};
 use crate::{
-    connections::{Connection, Format, Frame, Identity, Outgoing},
+    connections::{Connection, Format, Frame, Identity, Line, Outgoing, Wire},
     shared::Shared,
 };
 
@@ -25,18 +28,17 @@ pub(super) async fn open(
     socket: &mut Socket,
     format: Format,
     bearer: Option<String>,
+    line: Weak<Line>,
 ) -> Result<Arc<Connection>, Error> {
     let timeout = Duration::from_millis(shared.options.ws.hello_timeout_ms);
     let first = tokio::time::timeout(timeout, first_frame(socket, format)).await;
     let hello = first.map_err(|_| Error::new(ErrorCode::HelloTimeout))??;
-    let connection = enter(shared, &hello, format, bearer).await?;
+    let connection = enter(shared, &hello, format, bearer, line).await?;
     match greet(shared, &connection, &hello).await {
         Ok(frame) => {
-            let welcome = frame.wire(format);
-            let sent =
-                tokio::time::timeout(Duration::from_millis(shared.options.ws.write_timeout_ms), socket.send(&welcome))
-                    .await;
-            if matches!(sent, Ok(Ok(()))) {
+            socket.put(frame.wire(format));
+            let patience = Duration::from_millis(shared.options.ws.write_timeout_ms);
+            if matches!(tokio::time::timeout(patience, socket.flush()).await, Ok(Ok(()))) {
                 return Ok(connection);
             }
             leave(shared, &connection).await;
@@ -52,9 +54,17 @@ pub(super) async fn open(
 async fn first_frame(socket: &mut Socket, format: Format) -> Result<Hello, Error> {
     loop {
         match socket.recv().await {
-            Some(Ok(Message::Ping(_) | Message::Pong)) => {}
+            Some(Ok(Message::Ping(payload))) => {
+                socket.put(Wire::pong(&payload));
+                socket.flush().await.map_err(|_| Error::new(ErrorCode::GoingAway))?;
+            }
+            Some(Ok(Message::Pong)) => {}
+            Some(Ok(Message::Close(payload))) => {
+                socket.put_last(Wire::close_answer(&payload));
+                return Err(ErrorCode::GoingAway.into());
+            }
             Some(Err(unreadable)) => return Err(unreadable.code().unwrap_or(ErrorCode::GoingAway).into()),
-            Some(Ok(Message::Close(_))) | None => return Err(ErrorCode::GoingAway.into()),
+            None => return Err(ErrorCode::GoingAway.into()),
             Some(Ok(message)) => {
                 let frame = codec::decode(&message, format)?.and_then(|frame| frame.frame);
                 return match frame {
@@ -71,6 +81,7 @@ async fn enter(
     hello: &Hello,
     format: Format,
     bearer: Option<String>,
+    line: Weak<Line>,
 ) -> Result<Arc<Connection>, Error> {
     let token = if hello.access_token.is_empty() { bearer.unwrap_or_default() } else { hello.access_token.clone() };
     let caller = shared.tokens.check(&token).await?;
@@ -79,7 +90,7 @@ async fn enter(
     }
     let ws = &shared.options.ws;
     let identity = Identity { connection_id: shared.connections.next_id(), caller, format };
-    let outgoing = Outgoing::new(ws.queue_frames_max, ws.queue_bytes_max);
+    let outgoing = Outgoing::new(ws.queue_frames_max, ws.queue_bytes_max, line);
     let connection = Arc::new(Connection::new(identity, outgoing));
     shared.connections.insert(connection.clone());
     shared.index.enter(connection.identity.caller.user_id);

@@ -1,9 +1,14 @@
 //! The life of a connection: one task that reads, writes and keeps time. What it holds is held for as long as the client says
 //! nothing, so whatever is needed for a moment only is in a box of its own.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    io,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
-use futures_util::future::FutureExt as _;
+use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use proto::{Error, ErrorCode, client, client::server_frame::Frame as Body};
@@ -15,7 +20,7 @@ use super::{
     socket::Socket,
 };
 use crate::{
-    connections::{Connection, Format, Frame, Open, Pulled, Wire},
+    connections::{Connection, Format, Frame, Line, Open, Pulled, Wire},
     listener::Seat,
     shared::Shared,
 };
@@ -28,13 +33,25 @@ pub(super) struct Asked {
     pub(super) format: Format,
     /// The token of the request that became the connection.
     pub(super) bearer: Option<String>,
+    /// The way past its task, if there is one.
+    pub(super) line: Weak<Line>,
     /// Held until it ends.
     pub(super) counted: (Open, Seat),
 }
 
+/// How a connection ends.
+enum End {
+    /// The client is gone, or speaks no WebSocket.
+    Gone,
+    /// The client closes it, with this payload.
+    Closed(Bytes),
+    /// The gateway does.
+    Refused(ErrorCode),
+}
+
 /// Serves a connection from its upgrade to its end.
 pub(super) async fn run(shared: Arc<Shared>, upgrade: OnUpgrade, asked: Asked) {
-    let Asked { format, bearer, counted } = asked;
+    let Asked { format, bearer, line, counted } = asked;
     let mut socket = match upgrade.await {
         Ok(upgraded) => Socket::new(TokioIo::new(upgraded), shared.options.ws.frame_bytes_max),
         Err(error) => {
@@ -42,7 +59,7 @@ pub(super) async fn run(shared: Arc<Shared>, upgrade: OnUpgrade, asked: Asked) {
             return;
         }
     };
-    let opened = Box::pin(hello::open(&shared, &mut socket, format, bearer)).await;
+    let opened = Box::pin(hello::open(&shared, &mut socket, format, bearer, line)).await;
     match opened {
         Ok(connection) => {
             let mut session = Session {
@@ -52,12 +69,8 @@ pub(super) async fn run(shared: Arc<Shared>, upgrade: OnUpgrade, asked: Asked) {
                 heard: Instant::now(),
                 reminded: false,
             };
-            let code = session.serve().await;
-            Box::pin(hello::leave(&shared, &connection)).await;
-            if let Some(code) = code {
-                shared.metrics.refused(code);
-                Box::pin(close(&shared, &mut socket, code)).await;
-            }
+            let end = session.serve().await;
+            Box::pin(leave(&shared, &connection, &mut socket, end)).await;
         }
         Err(error) => Box::pin(turn_away(&shared, &mut socket, format, &error)).await,
     }
@@ -68,15 +81,35 @@ pub(super) async fn run(shared: Arc<Shared>, upgrade: OnUpgrade, asked: Asked) {
 async fn turn_away(shared: &Shared, socket: &mut Socket, format: Format, error: &Error) {
     shared.metrics.refused(error.code());
     let frame = Body::Error(client::ErrorFrame { error: Some(error.clone().into()), ..client::ErrorFrame::default() });
-    let wire = Frame::new(frame).wire(format);
-    let _ = tokio::time::timeout(Duration::from_millis(shared.options.ws.write_timeout_ms), socket.send(&wire)).await;
-    close(shared, socket, error.code()).await;
+    socket.put(Frame::new(frame).wire(format));
+    close(shared, socket, why(error.code())).await;
 }
 
-/// Says why, as far as the client still listens.
-async fn close(shared: &Shared, socket: &mut Socket, code: ErrorCode) {
-    let said = socket.close(code.close().unwrap_or(4_000), code.as_str());
-    let _ = tokio::time::timeout(Duration::from_millis(shared.options.ws.write_timeout_ms), said).await;
+/// Ends a connection that was served. Nobody else writes to it any more once it is no longer known.
+async fn leave(shared: &Shared, connection: &Connection, socket: &mut Socket, end: End) {
+    hello::leave(shared, connection).await;
+    let last = match end {
+        End::Gone => return,
+        End::Closed(payload) => Wire::close_answer(&payload),
+        End::Refused(code) => {
+            shared.metrics.refused(code);
+            why(code)
+        }
+    };
+    if let Some(begun) = connection.outgoing.begun() {
+        socket.put(begun);
+    }
+    close(shared, socket, last).await;
+}
+
+fn why(code: ErrorCode) -> Wire {
+    Wire::close(code.close().unwrap_or(4_000), code.as_str())
+}
+
+/// Says why, behind what was begun, as far as the client still listens.
+async fn close(shared: &Shared, socket: &mut Socket, last: Wire) {
+    socket.put_last(last);
+    let _ = tokio::time::timeout(Duration::from_millis(shared.options.ws.write_timeout_ms), socket.flush()).await;
 }
 
 struct Session<'a> {
@@ -89,8 +122,8 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Serves until it ends; answers the code to close with, or none if the client is gone.
-    async fn serve(&mut self) -> Option<ErrorCode> {
+    /// Serves until it ends.
+    async fn serve(&mut self) -> End {
         let draining = self.shared.life.stopping();
         let mut leave_at: Option<Instant> = None;
         loop {
@@ -102,21 +135,21 @@ impl Session<'_> {
                         Box::pin(frames::renew(self.shared, self.connection, &auth.access_token)).await;
                     }
                     Ok(None) => {}
-                    Err(code) => return code,
+                    Err(end) => return end,
                 },
                 pulled = self.connection.outgoing.pull() => match pulled {
-                    Pulled::Frames(frames) => if let Err(error) = self.write(frames).await {
-                        return (error.code() == ErrorCode::TooSlow).then_some(ErrorCode::TooSlow);
+                    Pulled::Frames(frames) => if let Err(end) = self.write(frames).await {
+                        return end;
                     },
-                    Pulled::Close(code) => return Some(code),
+                    Pulled::Close(code) => return End::Refused(code),
                 },
                 () = draining.cancelled(), if leave_at.is_none() => leave_at = Some(self.send_away()),
                 () = tokio::time::sleep_until(wake_at) => {
                     if leave_at.is_some_and(|at| at <= Instant::now()) {
-                        return Some(ErrorCode::GoingAway);
+                        return End::Refused(ErrorCode::GoingAway);
                     }
                     if let Err(code) = self.check_times() {
-                        return Some(code);
+                        return End::Refused(code);
                     }
                 }
             }
@@ -124,18 +157,19 @@ impl Session<'_> {
     }
 
     /// Takes a message; answers what the connection has to wait for, or how it ends.
-    fn read(
-        &mut self,
-        message: Option<Result<Message, Unreadable>>,
-    ) -> Result<Option<client::Auth>, Option<ErrorCode>> {
+    fn read(&mut self, message: Option<Result<Message, Unreadable>>) -> Result<Option<client::Auth>, End> {
         let message = match message {
-            None | Some(Ok(Message::Close(_))) => return Err(None),
-            Some(Err(unreadable)) => return Err(unreadable.code()),
+            None => return Err(End::Gone),
+            Some(Err(unreadable)) => return Err(unreadable.code().map_or(End::Gone, End::Refused)),
+            Some(Ok(Message::Close(payload))) => return Err(End::Closed(payload)),
             Some(Ok(message)) => message,
         };
         self.heard = Instant::now();
         self.shared.metrics.frames_in.add(1, &[]);
         let connection = self.connection;
+        if let Message::Ping(payload) = &message {
+            connection.outgoing.pong(payload);
+        }
         match codec::decode(&message, connection.identity.format) {
             Ok(None) => Ok(None),
             Ok(Some(frame)) => Ok(frames::handle(self.shared, connection, frame)),
@@ -151,29 +185,26 @@ impl Session<'_> {
         }
     }
 
-    /// Writes what waited, coalesced, within the time a write may take.
-    async fn write(&mut self, frames: VecDeque<Wire>) -> Result<(), Error> {
+    /// Writes what pushing did not get through, coalesced, within the time a write may take.
+    async fn write(&mut self, frames: VecDeque<Wire>) -> Result<(), End> {
         let timeout = Duration::from_millis(self.shared.options.ws.write_timeout_ms);
-        let (socket, outgoing) = (&mut *self.socket, &self.connection.outgoing);
-        let write = async {
-            let mut next = Some(frames);
-            while let Some(frames) = next {
-                for wire in frames {
-                    socket.feed(&wire).await?;
-                }
-                // What came while these were being fed shares their flush.
-                next = match outgoing.pull().now_or_never() {
-                    Some(Pulled::Frames(more)) => Some(more),
-                    _ => None,
-                };
-            }
-            socket.flush().await
-        };
-        match tokio::time::timeout(timeout, write).await {
+        match tokio::time::timeout(timeout, self.write_all(frames)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(ErrorCode::GoingAway.into()),
-            Err(_) => Err(ErrorCode::TooSlow.into()),
+            Ok(Err(_)) => Err(End::Gone),
+            Err(_) => {
+                self.socket.give_up();
+                Err(End::Refused(ErrorCode::TooSlow))
+            }
         }
+    }
+
+    async fn write_all(&mut self, mut frames: VecDeque<Wire>) -> io::Result<()> {
+        while !frames.is_empty() {
+            self.socket.put_all(frames);
+            self.socket.flush().await?;
+            frames = self.connection.outgoing.more();
+        }
+        Ok(())
     }
 
     /// Until the next time something can be due.
@@ -222,8 +253,8 @@ mod tests {
     #[test]
     fn a_connection_that_says_nothing_holds_little() {
         let (task, connection, socket) = (bytes_of(run), size_of::<Connection>(), size_of::<Socket>());
-        assert!(task <= 1_280, "the task: {task} bytes");
-        assert!(connection <= 384, "what others know of it: {connection} bytes");
+        assert!(task <= 1_296, "the task: {task} bytes");
+        assert!(connection <= 392, "what others know of it: {connection} bytes");
         assert!(socket <= 160, "the socket: {socket} bytes");
     }
 }

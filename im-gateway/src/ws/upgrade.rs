@@ -1,6 +1,6 @@
 //! The HTTP request that becomes a connection: origin, subprotocol, room.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use axum::{
     Extension,
@@ -13,7 +13,12 @@ use proto::{Error, ErrorCode};
 use tungstenite::handshake::derive_accept_key;
 
 use super::session::{self, Asked};
-use crate::{connections::Format, error::Problem, listener::Seat, shared::Shared};
+use crate::{
+    connections::{Format, Line},
+    error::Problem,
+    listener::Seat,
+    shared::Shared,
+};
 
 const JSON: &str = "gochat.v1.json";
 const PROTO: &str = "gochat.v1.proto";
@@ -24,6 +29,7 @@ const RETRY_AFTER_MS: u64 = 5_000;
 pub(crate) async fn upgrade(
     State(shared): State<Arc<Shared>>,
     Extension(seat): Extension<Seat>,
+    Extension(line): Extension<Weak<Line>>,
     request: Request,
 ) -> Response {
     let mut parts = request.into_parts().0;
@@ -40,7 +46,7 @@ pub(crate) async fn upgrade(
             let bearer = bearer(&parts.headers).map(str::to_owned);
             // From now on, not from when its task first runs: a drain must not miss it.
             let (life, counted) = (shared.life.clone(), (shared.sockets.open(), seat));
-            let asked = Asked { format, bearer, counted };
+            let asked = Asked { format, bearer, line, counted };
             life.spawn_detached("socket", Box::pin(session::run(shared, upgraded, asked)));
             switch(&parts.headers, format)
         }
