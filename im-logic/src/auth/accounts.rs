@@ -10,10 +10,13 @@ use im_infra::{
 use proto::{
     Error, ErrorCode,
     auth::{Device, GuestRequest, LoginRequest, PublicKey, RegisterRequest, TokenPair, VerifyTokenResponse},
-    repo::{CreateSessionRequest, CreateUserRequest, CredentialsRequest, Session},
+    repo::{CreateSessionRequest, CreateUserRequest, CredentialsRequest, RegisterUserRequest, Session},
 };
 
-use super::{passwords::Passwords, refresh_token};
+use super::{
+    passwords::Passwords,
+    refresh_token::{self, Secret},
+};
 use crate::{
     config::AuthOptions,
     domain::{check_password, display_name, fold, parse_name},
@@ -58,8 +61,7 @@ impl Auth {
         let password_hash = self.passwords.hash(request.password).await?;
         let user_id = self.mint_id()?;
         let create = CreateUserRequest { user_id, name, name_key, display_name, password_hash, guest: false };
-        self.repo.users().create(create).await?;
-        self.open_session(user_id, device).await
+        self.open_account(create, device).await
     }
 
     pub(crate) async fn guest(&self, request: GuestRequest) -> Result<TokenPair, Error> {
@@ -70,11 +72,8 @@ impl Auth {
         let shown = if request.display_name.is_empty() { &name } else { &request.display_name };
         let display_name = display_name(shown, DISPLAY_NAME_CHARS_MAX)?;
         let (name_key, password_hash) = (fold(&name), String::new());
-        self.repo
-            .users()
-            .create(CreateUserRequest { user_id, name, name_key, display_name, password_hash, guest: true })
-            .await?;
-        self.open_session(user_id, device).await
+        let create = CreateUserRequest { user_id, name, name_key, display_name, password_hash, guest: true };
+        self.open_account(create, device).await
     }
 
     pub(crate) async fn login(&self, request: LoginRequest) -> Result<TokenPair, Error> {
@@ -104,9 +103,23 @@ impl Auth {
         Ok(vec![key])
     }
 
+    /// A new user begins with a session: both are stored with one call.
+    async fn open_account(&self, user: CreateUserRequest, device: Device) -> Result<TokenPair, Error> {
+        let (session, secret) = self.new_session(user.user_id, device)?;
+        let create = CreateSessionRequest { session: Some(session.clone()), refresh_hash: secret.hash.clone() };
+        self.repo.users().register(RegisterUserRequest { user: Some(user), session: Some(create) }).await?;
+        self.tokens(&session, refresh_token::join(&session.session_id, &secret))
+    }
+
     async fn open_session(&self, user_id: UserId, device: Device) -> Result<TokenPair, Error> {
+        let (session, secret) = self.new_session(user_id, device)?;
+        let create = CreateSessionRequest { session: Some(session.clone()), refresh_hash: secret.hash.clone() };
+        self.repo.sessions().create(create).await?;
+        self.tokens(&session, refresh_token::join(&session.session_id, &secret))
+    }
+
+    fn new_session(&self, user_id: UserId, device: Device) -> Result<(Session, Secret), Error> {
         let now_ms = self.clock.now_ms();
-        let secret = refresh_token::make()?;
         let session = Session {
             session_id: uuid::Uuid::new_v4().simple().to_string(),
             user_id,
@@ -117,9 +130,7 @@ impl Auth {
             expires_at_ms: now_ms + self.options.refresh_ttl_ms,
             revoked_at_ms: 0,
         };
-        let create = CreateSessionRequest { session: Some(session.clone()), refresh_hash: secret.hash.clone() };
-        self.repo.sessions().create(create).await?;
-        self.tokens(&session, refresh_token::join(&session.session_id, &secret))
+        Ok((session, refresh_token::make()?))
     }
 
     pub(super) fn tokens(&self, session: &Session, refresh_token: String) -> Result<TokenPair, Error> {

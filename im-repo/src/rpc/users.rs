@@ -2,9 +2,9 @@
 
 use proto::repo::{
     CreateSessionRequest, CreateUserRequest, CredentialsRequest, CredentialsResponse, GetUsersRequest,
-    GetUsersResponse, ListSessionsRequest, ListSessionsResponse, RevokeRequest, RevokeResponse, RevokedSinceRequest,
-    RevokedSinceResponse, RotateRequest, RotateResponse, Session, User, session_repo_server::SessionRepo,
-    user_repo_server::UserRepo,
+    GetUsersResponse, ListSessionsRequest, ListSessionsResponse, RegisterUserRequest, RevokeRequest, RevokeResponse,
+    RevokedSinceRequest, RevokedSinceResponse, RotateRequest, RotateResponse, Session, User,
+    session_repo_server::SessionRepo, user_repo_server::UserRepo,
 };
 use tonic::{Request, Response, Status, async_trait};
 
@@ -14,6 +14,10 @@ use super::RepoRpc;
 impl UserRepo for RepoRpc {
     async fn create(&self, request: Request<CreateUserRequest>) -> Result<Response<User>, Status> {
         Ok(Response::new(self.store.create_user(request.into_inner()).await?))
+    }
+
+    async fn register(&self, request: Request<RegisterUserRequest>) -> Result<Response<User>, Status> {
+        Ok(Response::new(self.store.register_user(request.into_inner()).await?))
     }
 
     async fn get(&self, request: Request<GetUsersRequest>) -> Result<Response<GetUsersResponse>, Status> {

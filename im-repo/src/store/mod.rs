@@ -9,6 +9,7 @@ mod entries;
 mod lengths;
 mod members;
 mod prune;
+mod registrations;
 mod sessions;
 pub(crate) mod store_epoch;
 mod users;
@@ -20,6 +21,7 @@ use im_infra::{clock::Clock, database::Database};
 
 pub use prune::Pruned;
 
+use self::registrations::Registrations;
 use crate::{RepoOptions, cache::CacheAside, metrics::Metrics};
 
 /// The store. Clones share.
@@ -30,6 +32,7 @@ pub struct Store {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) aside: Arc<CacheAside>,
     pub(crate) options: Arc<RepoOptions>,
+    registrations: Arc<Registrations>,
 }
 
 impl Store {
@@ -41,7 +44,8 @@ impl Store {
         aside: CacheAside,
         options: RepoOptions,
     ) -> Self {
-        Self { database, clock, metrics, aside: Arc::new(aside), options: Arc::new(options) }
+        let (aside, options, registrations) = (Arc::new(aside), Arc::new(options), Arc::default());
+        Self { database, clock, metrics, aside, options, registrations }
     }
 }
 

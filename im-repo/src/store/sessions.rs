@@ -36,25 +36,30 @@ fn remember(used: &[u8], hash: &[u8], used_max: usize) -> Vec<u8> {
     all.split_off(excess)
 }
 
+/// The row of a new login.
+pub(super) fn row(new: CreateSessionRequest) -> session::Model {
+    let session = new.session.unwrap_or_default();
+    session::Model {
+        session_id: session.session_id,
+        user_id: session.user_id,
+        device_id: session.device_id,
+        platform: session.platform,
+        refresh_hash: new.refresh_hash.to_vec(),
+        used_hashes: Vec::new(),
+        created_at_ms: session.created_at_ms,
+        last_used_at_ms: session.created_at_ms,
+        expires_at_ms: session.expires_at_ms,
+        revoked_at_ms: 0,
+    }
+}
+
 impl Store {
     /// Remembers a login.
     ///
     /// # Errors
     /// `unavailable` if the database is away.
     pub async fn create_session(&self, new: CreateSessionRequest) -> Result<Session, Error> {
-        let session = new.session.unwrap_or_default();
-        let model = session::Model {
-            session_id: session.session_id,
-            user_id: session.user_id,
-            device_id: session.device_id,
-            platform: session.platform,
-            refresh_hash: new.refresh_hash.to_vec(),
-            used_hashes: Vec::new(),
-            created_at_ms: session.created_at_ms,
-            last_used_at_ms: session.created_at_ms,
-            expires_at_ms: session.expires_at_ms,
-            revoked_at_ms: 0,
-        };
+        let model = row(new);
         let insert = session::Entity::insert(session::ActiveModel::from(model.clone()));
         insert.exec_without_returning(self.database.writer()).await.map_err(|error| to_error(&error))?;
         Ok(to_proto(model))

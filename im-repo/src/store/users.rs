@@ -8,11 +8,11 @@ use sea_orm::{DbErr, EntityTrait as _, QueryFilter as _};
 
 use super::{IDS_MAX, Store, entity::user};
 use crate::{
-    cache::{NameKey, UserKey},
+    cache::{Change, NameKey, UserKey},
     error::{Kind, kind, to_error},
 };
 
-fn to_proto(model: user::Model) -> User {
+pub(super) fn to_proto(model: user::Model) -> User {
     User {
         user_id: model.user_id,
         name: model.name,
@@ -22,28 +22,31 @@ fn to_proto(model: user::Model) -> User {
     }
 }
 
+/// The row of an account that is made now.
+pub(super) fn row(new: CreateUserRequest, now_ms: i64) -> user::Model {
+    user::Model {
+        user_id: new.user_id,
+        name: new.name,
+        name_key: new.name_key,
+        display_name: new.display_name,
+        password_hash: new.password_hash,
+        guest: new.guest.into(),
+        created_at_ms: now_ms,
+    }
+}
+
 impl Store {
     /// Makes an account.
     ///
     /// # Errors
     /// `name_taken`; `unavailable` if the database is away.
     pub async fn create_user(&self, new: CreateUserRequest) -> Result<User, Error> {
-        let model = user::Model {
-            user_id: new.user_id,
-            name: new.name,
-            name_key: new.name_key,
-            display_name: new.display_name,
-            password_hash: new.password_hash,
-            guest: new.guest.into(),
-            created_at_ms: self.clock.now_ms(),
-        };
+        let model = row(new, self.clock.now_ms());
         let insert = user::Entity::insert(user::ActiveModel::from(model.clone()));
         let telling = self.aside.telling();
         match insert.exec_without_returning(self.database.writer()).await {
             Ok(_) => {
-                // Somebody may have asked for them before they were there.
-                let name = self.aside.unknown(&NameKey(model.name_key.clone()));
-                telling.tell(&[name, self.aside.unknown(&UserKey(model.user_id))]).await;
+                telling.tell(&self.changes_of_new(&model)).await;
                 Ok(to_proto(model))
             }
             Err(error) if kind(&error) == Kind::Constraint => {
@@ -52,6 +55,11 @@ impl Store {
             }
             Err(error) => Err(to_error(&error)),
         }
+    }
+
+    /// Somebody may have asked for them before they were there.
+    pub(super) fn changes_of_new(&self, model: &user::Model) -> [Change; 2] {
+        [self.aside.unknown(&NameKey(model.name_key.clone())), self.aside.unknown(&UserKey(model.user_id))]
     }
 
     /// Accounts by id and by folded name; unknown ones are left out.

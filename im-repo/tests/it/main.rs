@@ -8,4 +8,5 @@ mod cache_port;
 mod engines;
 mod history;
 mod hit_ratio;
+mod registrations;
 mod upkeep;
