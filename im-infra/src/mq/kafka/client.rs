@@ -13,8 +13,8 @@ use super::{
     error::unavailable,
 };
 
-/// The longest that a thread waits for events before it looks whether it should end.
-pub(super) const POLL_WAIT: Duration = Duration::from_millis(50);
+/// The longest that a thread waits for events before it looks whether it should end. Events end the wait.
+pub(super) const POLL_WAIT: Duration = Duration::from_millis(250);
 /// The same while it waits for something that no event announces.
 pub(super) const STEP_WAIT: Duration = Duration::from_millis(5);
 /// Before a call that failed is made again.

@@ -180,7 +180,8 @@ impl KafkaOptions {
     }
 
     /// Positions are always explicit: one that is out of range is an error, and nothing is committed unasked. A broker
-    /// answers a fetch as soon as it has a record; the wait only sets how often an idle partition is asked about.
+    /// answers a fetch as soon as it has a record; the wait only sets how often an idle partition is asked about, and for how
+    /// long a partition that is gained may have to wait for its first fetch.
     pub(super) fn consumer(&self, group: &str) -> ClientConfig {
         let mut config = self.client();
         config
@@ -189,7 +190,7 @@ impl KafkaOptions {
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("enable.partition.eof", "false")
-            .set("fetch.wait.max.ms", "50")
+            .set("fetch.wait.max.ms", "250")
             .set("fetch.queue.backoff.ms", "10")
             .set("fetch.error.backoff.ms", "50")
             .set("queued.min.messages", "10000")

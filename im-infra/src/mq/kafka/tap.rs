@@ -27,8 +27,9 @@ use super::{
 
 /// Bytes after which a batch is full, however many records were asked for.
 const BATCH_BYTES_MAX: usize = 1 << 20;
-/// An idle reader is woken by the first record; it looks again after this time for its own peace of mind.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// An idle reader is woken by the first record; it looks again after this time for its own peace of mind. There is a reader for
+/// each partition, so this is no short time.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// The end of a partition's queue. Its consumer's thread opens and closes it, a reader takes from it.
 pub(super) struct Tap {
