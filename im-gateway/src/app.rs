@@ -140,6 +140,7 @@ impl Gateway {
         });
         let per_minute = NonZeroU32::new(options.rate.anonymous_per_minute).unwrap_or(NonZeroU32::MIN);
         let anonymous = RateLimiter::keyed(Quota::per_minute(per_minute));
+        let hellos = Semaphore::new(options.ws.hellos_max);
         let shared = Arc::new(Shared {
             options,
             origin,
@@ -148,6 +149,7 @@ impl Gateway {
             connections,
             index,
             sockets: Sockets::default(),
+            hellos,
             intake,
             cursors: Cursors::default(),
             routes,

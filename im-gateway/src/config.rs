@@ -54,6 +54,8 @@ pub struct WsOptions {
     pub connections_max: usize,
     /// How long a client may take for its hello.
     pub hello_timeout_ms: u64,
+    /// Hellos that are answered at once; the others wait, as long as a client may take for its hello.
+    pub hellos_max: usize,
     /// A client is heard at least this often, else it is gone.
     pub heartbeat_ms: u64,
     /// Bytes of a frame from a client.
@@ -122,6 +124,7 @@ impl Check for GatewayOptions {
         let ws = &self.ws;
         report.range("gateway.ws.connections_max", ws.connections_max, 1..=1_000_000);
         report.range("gateway.ws.hello_timeout_ms", ws.hello_timeout_ms, 10..=60_000);
+        report.range("gateway.ws.hellos_max", ws.hellos_max, 1..=100_000);
         report.range("gateway.ws.heartbeat_ms", ws.heartbeat_ms, 100..=600_000);
         report.range("gateway.ws.frame_bytes_max", ws.frame_bytes_max, 1_024..=16 << 20);
         report.range("gateway.ws.body_bytes_max", ws.body_bytes_max, 1..=ws.frame_bytes_max);

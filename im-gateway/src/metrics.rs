@@ -20,6 +20,7 @@ pub(crate) struct Metrics {
     pub(crate) index_loads: Counter<u64>,
     pub(crate) index_loading: UpDownCounter<i64>,
     pub(crate) reads: UpDownCounter<i64>,
+    pub(crate) hellos: UpDownCounter<i64>,
     refusals: Counter<u64>,
 }
 
@@ -40,6 +41,7 @@ impl Metrics {
             index_loads: meter.u64_counter(names::INDEX_LOADS).build(),
             index_loading: meter.i64_up_down_counter(names::INDEX_LOADING).build(),
             reads: meter.i64_up_down_counter(names::READS).build(),
+            hellos: meter.i64_up_down_counter(names::HELLOS).build(),
             refusals: meter.u64_counter(names::REFUSALS).build(),
         }
     }

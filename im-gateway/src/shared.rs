@@ -10,6 +10,7 @@ use im_infra::{
     session_store::{Route, SessionStore},
 };
 use proto::{Error, conversation::EpochRequest, mq};
+use tokio::sync::Semaphore;
 
 use crate::{
     GatewayOptions,
@@ -33,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) connections: Arc<Connections>,
     pub(crate) index: Arc<Index>,
     pub(crate) sockets: Sockets,
+    /// Turns to be let in after a hello. Closed never.
+    pub(crate) hellos: Semaphore,
     pub(crate) intake: Arc<Intake>,
     pub(crate) cursors: Cursors,
     pub(crate) routes: Arc<dyn SessionStore>,

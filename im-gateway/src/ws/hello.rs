@@ -22,6 +22,9 @@ use crate::{
     shared::Shared,
 };
 
+/// When to come again, at least, if too many want to be let in.
+const RETRY_AFTER_MS: u64 = 1_000;
+
 /// Reads the hello and answers it with the welcome.
 pub(super) async fn open(
     shared: &Shared,
@@ -33,17 +36,37 @@ pub(super) async fn open(
     let timeout = Duration::from_millis(shared.options.ws.hello_timeout_ms);
     let first = tokio::time::timeout(timeout, first_frame(socket, format)).await;
     let hello = first.map_err(|_| Error::new(ErrorCode::HelloTimeout))??;
-    let connection = enter(shared, &hello, format, bearer, line).await?;
-    match greet(shared, &connection, &hello).await {
-        Ok(frame) => {
-            socket.put(frame.wire(format));
-            let patience = Duration::from_millis(shared.options.ws.write_timeout_ms);
-            if matches!(tokio::time::timeout(patience, socket.flush()).await, Ok(Ok(()))) {
-                return Ok(connection);
-            }
-            leave(shared, &connection).await;
-            Err(ErrorCode::TooSlow.into())
-        }
+    shared.metrics.hellos.add(1, &[]);
+    let answered = answer(shared, &hello, format, bearer, line).await;
+    shared.metrics.hellos.add(-1, &[]);
+    let (connection, frame) = answered?;
+    socket.put(frame.wire(format));
+    let patience = Duration::from_millis(shared.options.ws.write_timeout_ms);
+    if matches!(tokio::time::timeout(patience, socket.flush()).await, Ok(Ok(()))) {
+        return Ok(connection);
+    }
+    leave(shared, &connection).await;
+    Err(ErrorCode::TooSlow.into())
+}
+
+/// Lets the connection in when it has its turn. Each hello asks im-logic, im-repo and the session store: however many clients
+/// come back at once, those who are connected must not wait behind all of them.
+async fn answer(
+    shared: &Shared,
+    hello: &Hello,
+    format: Format,
+    bearer: Option<String>,
+    line: Weak<Line>,
+) -> Result<(Arc<Connection>, Frame), Error> {
+    let patience = Duration::from_millis(shared.options.ws.hello_timeout_ms);
+    let Ok(_turn) = tokio::time::timeout(patience, shared.hellos.acquire()).await else {
+        // Spread, so that those who came together do not come together again.
+        let retry_after_ms = fastrand::u64(RETRY_AFTER_MS..=2 * RETRY_AFTER_MS);
+        return Err(Error::new(ErrorCode::Overloaded).with("limit", "hellos").retry_after_ms(retry_after_ms));
+    };
+    let connection = enter(shared, hello, format, bearer, line).await?;
+    match greet(shared, &connection, hello).await {
+        Ok(frame) => Ok((connection, frame)),
         Err(error) => {
             leave(shared, &connection).await;
             Err(error)

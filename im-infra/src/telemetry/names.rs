@@ -74,6 +74,8 @@ pub const INDEX_LOADS: &str = "im.index.loads";
 pub const INDEX_LOADING: &str = "im.index.loading";
 /// Syncs and fetches that are being answered, or wait for their turn.
 pub const READS: &str = "im.reads";
+/// Hellos that are being answered, or wait for their turn.
+pub const HELLOS: &str = "im.hellos";
 /// Seconds from a command's admission to its outcome.
 pub const WINDOW_DURATION: &str = "im.window.duration";
 /// Cache look-ups by cache and result.
