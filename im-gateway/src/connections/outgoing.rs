@@ -85,7 +85,8 @@ impl Outgoing {
         }
         if full && !state.frames.is_empty() {
             // What was begun is ended, before the close.
-            state.frames.truncate(usize::from(state.turn == Turn::Woken));
+            let kept = usize::from(state.turn == Turn::Woken);
+            state.frames.truncate(kept);
             state.closing = Some(ErrorCode::TooSlow);
             self.taken.notify_waiters();
             drop(state);
