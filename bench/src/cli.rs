@@ -14,6 +14,7 @@ pub(crate) use self::loads::{GroupArgs, MixedArgs, ReconnectArgs, Setting, SyncA
 use crate::{
     error::{Usage, Void},
     floors::{Floor, Role, SOCKETS},
+    load::CONVERSATIONS,
     measure::Length,
     prove::{LedgerCommand, NemesisCommand},
     target::{Site, TargetName},
@@ -144,9 +145,12 @@ pub(crate) struct IdleArgs {
     /// What to load: `standalone`, `processes` (both are started and stopped), or the http:// address of a gateway.
     #[arg(long, default_value = "standalone")]
     pub(crate) target: TargetName,
-    /// Connections, each of a user of its own with 20 conversations. One address has no more ports than the most allowed here.
+    /// Connections, each of a user of its own. One address has no more ports than the most allowed here.
     #[arg(long, default_value_t = 10_000, value_parser = value_parser!(u32).range(100..=25_000))]
     pub(crate) connections: u32,
+    /// Conversations of each user.
+    #[arg(long, default_value_t = CONVERSATIONS, value_parser = value_parser!(u32).range(0..=100))]
+    pub(crate) conversations: u32,
     /// Seconds after all were closed at which the memory is read once more.
     #[arg(long, default_value_t = 30, value_parser = value_parser!(u64).range(0..=600))]
     pub(crate) closed_seconds: u64,

@@ -118,7 +118,7 @@ async fn idle(args: &IdleArgs, stop: &CancellationToken) -> anyhow::Result<()> {
     let measured = match system.gateway.clone().or(named) {
         Some(gateway) => {
             let closed = Duration::from_secs(args.closed_seconds);
-            let plan = IdlePlan { connections: args.connections, gateway, closed };
+            let plan = IdlePlan { connections: args.connections, conversations: args.conversations, gateway, closed };
             Box::pin(measure_idle(&plan, &system.endpoint, stop)).await
         }
         None => Err(usage("whose memory? name the gateway's process with --pid")),

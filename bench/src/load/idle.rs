@@ -22,6 +22,8 @@ use crate::{
     target::{Endpoint, Process},
 };
 
+pub(crate) use self::groups::OF_EACH as CONVERSATIONS;
+
 /// Memory is read after each of so many equal parts, and the slope goes through all readings: what the process takes once,
 /// whatever the number of connections, does not count.
 const STEPS: u32 = 5;
@@ -33,6 +35,8 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// What is opened, and whose memory is read.
 pub(crate) struct IdlePlan {
     pub(crate) connections: u32,
+    /// Of each connection's user.
+    pub(crate) conversations: u32,
     pub(crate) gateway: Process,
     /// How long after all were closed the memory is read once more.
     pub(crate) closed: Duration,
@@ -78,7 +82,7 @@ pub(crate) async fn measure_idle(
 ) -> anyhow::Result<IdleResult> {
     check_descriptors(plan.connections, plan.gateway.pid)?;
     let each = plan.connections / STEPS;
-    let guests = before_load(Box::pin(prepare(each * STEPS, endpoint)), stop).await?;
+    let guests = before_load(Box::pin(prepare(each * STEPS, plan.conversations, endpoint)), stop).await?;
     sleep(SETTLE).await;
     let mut readings = vec![(0, private_dirty_bytes(plan.gateway.pid)?)];
     let mut open = JoinSet::new();
@@ -107,7 +111,7 @@ pub(crate) async fn measure_idle(
     Ok(IdleResult {
         process: plan.gateway.name.clone(),
         connections,
-        conversations: groups::OF_EACH,
+        conversations: plan.conversations,
         bytes_per_connection: slope(&readings),
         kept_bytes,
         closed_seconds: plan.closed.as_secs(),
@@ -117,12 +121,12 @@ pub(crate) async fn measure_idle(
 }
 
 /// Users with their conversations: what the gateway needs for that is there before the first reading.
-async fn prepare(users: u32, endpoint: &Endpoint) -> anyhow::Result<Vec<Guest>> {
+async fn prepare(users: u32, conversations: u32, endpoint: &Endpoint) -> anyhow::Result<Vec<Guest>> {
     let accounts = Accounts::of(endpoint);
     note(format_args!("  {users} guests"));
     let guests = accounts.guests(users as usize).await?;
-    note(format_args!("  {} groups for each of them", groups::OF_EACH));
-    groups::make_groups(&accounts, &guests).await?;
+    note(format_args!("  {conversations} groups for each of them"));
+    groups::make_groups(&accounts, &guests, conversations).await?;
     Ok(guests)
 }
 

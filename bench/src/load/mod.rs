@@ -21,7 +21,7 @@ mod workload;
 pub(crate) use client::connect;
 pub(crate) use direct::{Direct, DirectPlan, DirectResult, Drive, Played};
 pub(crate) use group::{GroupPlan, GroupResult};
-pub(crate) use idle::{IdlePlan, IdleResult, measure_idle};
+pub(crate) use idle::{CONVERSATIONS, IdlePlan, IdleResult, measure_idle};
 pub(crate) use limits::{Connections, check_descriptors, check_limits};
 pub(crate) use login::{LoginResult, measure_logins};
 pub(crate) use mixed::{MixedPlan, MixedResult};

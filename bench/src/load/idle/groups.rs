@@ -8,17 +8,17 @@ use crate::load::{
     seat::Run,
 };
 
-/// Groups of each user.
-pub(super) const OF_EACH: u32 = 20;
+/// Groups of each user, unless it is said otherwise.
+pub(crate) const OF_EACH: u32 = 20;
 /// Members of a group: as one command brings in, and too few for a large one, as most conversations are not.
 const MEMBERS_MAX: usize = 200;
 /// Commands at the same time.
 const AT_ONCE: usize = 16;
 
-/// Makes the groups of all of them.
-pub(super) async fn make_groups(accounts: &Accounts, guests: &[Guest]) -> anyhow::Result<()> {
+/// Makes the groups of all of them, so many of each.
+pub(super) async fn make_groups(accounts: &Accounts, guests: &[Guest], of_each: u32) -> anyhow::Result<()> {
     let run = Run::begin();
-    let making = stream::iter(groups(guests).enumerate()).map(|(number, (owner, members))| {
+    let making = stream::iter(groups(guests, of_each).enumerate()).map(|(number, (owner, members))| {
         let key = format!("make-{run}-{number}");
         async move { make(accounts, &key, owner, members).await }
     });
@@ -27,11 +27,11 @@ pub(super) async fn make_groups(accounts: &Accounts, guests: &[Guest]) -> anyhow
 
 /// Owners and members. Neighbours have the same groups, each with another owner; those that are made at the same time have
 /// other members.
-fn groups(guests: &[Guest]) -> impl Iterator<Item = (&Guest, &[Guest])> {
+fn groups(guests: &[Guest], of_each: u32) -> impl Iterator<Item = (&Guest, &[Guest])> {
     let circles = move |number: u32| {
         guests.chunks(MEMBERS_MAX).map(move |members| (&members[number as usize % members.len()], members))
     };
-    (0..OF_EACH).flat_map(circles)
+    (0..of_each).flat_map(circles)
 }
 
 async fn make(accounts: &Accounts, key: &str, owner: &Guest, members: &[Guest]) -> anyhow::Result<()> {
@@ -51,7 +51,7 @@ mod tests {
         let guests: Vec<Guest> = (0..1_005).map(|user| Guest { user, ..Guest::default() }).collect();
         let mut of_user = HashMap::<i64, u32>::new();
         let mut made = HashSet::new();
-        for (owner, members) in groups(&guests) {
+        for (owner, members) in groups(&guests, OF_EACH) {
             assert!(members.len() <= MEMBERS_MAX && members.iter().any(|guest| guest.user == owner.user));
             made.insert((owner.user, members[0].user));
             members.iter().for_each(|guest| *of_user.entry(guest.user).or_default() += 1);

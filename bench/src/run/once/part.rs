@@ -6,7 +6,7 @@ use super::{Workloads, plan::CLOSED};
 use crate::{load::GroupPlan, run::RunPlan, target::TargetName};
 
 /// Guests that are made and connected in a second, and deliveries that are judged in one, about.
-const GUESTS: u32 = 500;
+const GUESTS: u32 = 1_000;
 const JUDGED: f64 = 25_000.0;
 
 /// Something that is measured once.

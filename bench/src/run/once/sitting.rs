@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Beside, Part, Workloads, plan::CLOSED};
 use crate::{
     floors::{Floor, FloorPlan, measure_floor},
-    load::{GroupPlan, GroupResult, IdlePlan, ReconnectResult, Workload, measure_idle, measure_logins},
+    load::{CONVERSATIONS, GroupPlan, GroupResult, IdlePlan, ReconnectResult, Workload, measure_idle, measure_logins},
     measure::calibrate,
     output::note,
     run::{FloorTimes, RunPlan, journal::Journal, road::COMPOSED},
@@ -73,7 +73,8 @@ impl Sitting<'_> {
             }
             Part::Idle => {
                 let gateway = system.gateway.clone().context("the gateway was not started here")?;
-                let idle = IdlePlan { connections: plan.idle_connections, gateway, closed: CLOSED };
+                let (connections, conversations) = (plan.idle_connections, CONVERSATIONS);
+                let idle = IdlePlan { connections, conversations, gateway, closed: CLOSED };
                 let floor = (Floor::IdleConnection, plan.socket_floor(plan.idle_connections));
                 let load = Box::pin(measure_idle(&idle, &system.endpoint, stop));
                 found.idle = Some(self.beside(Some(floor), load).await?);
