@@ -9,13 +9,25 @@ use std::{
 ///
 /// # Panics
 /// If it never does; `what` says what was waited for.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut check: impl FnMut() -> F) -> T {
-    let deadline = Instant::now() + Duration::from_secs(10);
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, check: impl FnMut() -> F) -> T {
+    eventually_within(Duration::from_secs(10), what, check).await
+}
+
+/// Waits until `check` answers, at most for `limit`.
+///
+/// # Panics
+/// If it never does; `what` says what was waited for.
+pub async fn eventually_within<T, F: Future<Output = Option<T>>>(
+    limit: Duration,
+    what: &str,
+    mut check: impl FnMut() -> F,
+) -> T {
+    let deadline = Instant::now() + limit;
     loop {
         if let Some(found) = check().await {
             return found;
         }
-        assert!(Instant::now() < deadline, "not within ten seconds: {what}");
+        assert!(Instant::now() < deadline, "not within {} s: {what}", limit.as_secs());
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
