@@ -1,4 +1,5 @@
-//! The worker of one partition: batch after batch, each confirmed before the next.
+//! The worker of one partition: batch after batch, each confirmed before the next. Its position is committed behind that, and
+//! what comes again because it was not yet is known to the handler.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -6,6 +7,7 @@ use backon::{BackoffBuilder as _, ExponentialBuilder};
 use futures_util::FutureExt as _;
 use opentelemetry::{KeyValue, metrics::Counter};
 use proto::{Error, ErrorCode};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -19,6 +21,9 @@ use crate::{
     planted::{self, Bug},
     telemetry::names,
 };
+
+/// How long a position waits for those behind it, to be committed with them.
+const COMMIT_EVERY: Duration = Duration::from_millis(100);
 
 /// Why a worker would end.
 pub(super) struct Stop {
@@ -66,9 +71,14 @@ impl Worker {
             group = self.group.name(),
             "partition assigned"
         );
+        // The position that is not committed yet, and when it is due.
+        let mut open: Option<(u64, Instant)> = None;
         loop {
             let batch = tokio::select! {
                 () = self.stop.asked() => break,
+                () = due(open) => {
+                    if self.commit_open(&*assignment.commit, &mut open).await.is_err() { break } else { continue }
+                }
                 batch = assignment.reader.next(self.options.batch_records_max) => batch,
             };
             let batch = match batch {
@@ -90,12 +100,22 @@ impl Worker {
             reach(Point::WorkerBeforeCommit);
             self.position.reached(next);
             self.count(&self.queue.metrics.consumed, count);
-            if self.commit(&*assignment.commit, next).await.is_err() {
+            let due = open.map_or_else(|| Instant::now() + COMMIT_EVERY, |(_, due)| due);
+            open = Some((next, due));
+            if due <= Instant::now() && self.commit_open(&*assignment.commit, &mut open).await.is_err() {
                 break;
             }
         }
+        let _ = self.commit_open(&*assignment.commit, &mut open).await;
         tracing::info!(topic = self.topic.name(), partition = assignment.partition, "partition released");
         Ok(())
+    }
+
+    async fn commit_open(&self, commit: &dyn Commit, open: &mut Option<(u64, Instant)>) -> Result<(), Stopped> {
+        match open.take() {
+            Some((next, _)) => self.commit(commit, next).await,
+            None => Ok(()),
+        }
     }
 
     async fn commit(&self, commit: &dyn Commit, next: u64) -> Result<(), Stopped> {
@@ -270,5 +290,13 @@ impl Worker {
     fn count(&self, counter: &Counter<u64>, by: u64) {
         counter
             .add(by, &[KeyValue::new(names::TOPIC, self.topic.name()), KeyValue::new(names::GROUP, self.group.name())]);
+    }
+}
+
+/// When the open position is to be committed; never, where there is none.
+async fn due(open: Option<(u64, Instant)>) {
+    match open {
+        Some((_, due)) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }
