@@ -105,8 +105,7 @@ impl Upstream {
         let (mut groups, mut folded) = (Vec::with_capacity(by_conversation.len()), Vec::new());
         for (id, arrivals) in &by_conversation {
             let (mut group, state) = self.fold(id, states.get(id), arrivals, &users)?;
-            // Of several conversations all rows are read in one statement anyway.
-            group.row = if by_conversation.len() == 1 { self.states.row(id).await } else { None };
+            group.row = self.states.row(id).await;
             groups.push(group);
             folded.push(state);
         }

@@ -11,10 +11,13 @@ pub(super) fn padded<T: Clone>(mut items: Vec<T>) -> Vec<T> {
     items
 }
 
-/// Rows of one statement each, in their order: with MySQL in powers of two, where a row must not come twice.
+/// Up to here each length has a statement of its own.
+const EXACT: usize = 16;
+
+/// Rows of one statement each, in their order: with MySQL few of them or a power of two, where a row must not come twice.
 pub(super) fn parts<T>(engine: Engine, mut rows: Vec<T>) -> Vec<Vec<T>> {
     let mut parts = Vec::new();
-    while engine == Engine::Mysql && !rows.len().is_power_of_two() && !rows.is_empty() {
+    while engine == Engine::Mysql && rows.len() > EXACT && !rows.len().is_power_of_two() {
         let rest = rows.split_off(1 << rows.len().ilog2());
         parts.push(std::mem::replace(&mut rows, rest));
     }
@@ -40,8 +43,10 @@ mod tests {
         for count in 0..70_usize {
             let rows: Vec<usize> = (0..count).collect();
             let split = parts(Engine::Mysql, rows.clone());
-            assert!(split.iter().all(|part| part.len().is_power_of_two()), "{count}");
-            assert_eq!((split.concat(), split.len()), (rows.clone(), count.count_ones() as usize), "{count}");
+            assert!(split.iter().all(|part| part.len() <= EXACT || part.len().is_power_of_two()), "{count}");
+            let whole = (count & !(EXACT - 1)).count_ones() as usize;
+            assert!(split.len() <= whole + 1, "{count}");
+            assert_eq!(split.concat(), rows, "{count}");
             assert_eq!(parts(Engine::Postgres, rows).len(), usize::from(count > 0), "{count}");
         }
     }

@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use im_infra::database::Engine;
 use proto::repo::AppendGroup;
 use sea_orm::{
-    DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Set,
-    sea_query::OnConflict,
+    ColumnTrait as _, Condition, DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
+    sea_query::{CaseStatement, Expr, OnConflict},
 };
 
 use super::super::{Store, entity::conversation, lengths::padded};
@@ -65,27 +66,45 @@ fn active_hour(last_created_at_ms: i64) -> i32 {
     i32::try_from(last_created_at_ms / 3_600_000).unwrap_or(i32::MAX)
 }
 
-/// Moves a row on if it still stands as expected, which locks it; answers whether it does.
-pub(super) async fn move_on(
-    transaction: &DatabaseTransaction,
-    conversation_id: &str,
-    (expected, next): (&Row, &Row),
-) -> Result<bool, DbErr> {
+/// A row that moves on.
+#[derive(Clone, Copy)]
+pub(super) struct Move<'a> {
+    pub(super) id: &'a str,
+    /// As it is expected to stand.
+    pub(super) from: &'a Row,
+    pub(super) to: &'a Row,
+}
+
+impl Move<'_> {
+    fn same_id(self) -> Condition {
+        Condition::all().add(conversation::Column::ConversationId.eq(self.id))
+    }
+
+    fn stands(self) -> Condition {
+        let same = self.same_id().add(conversation::Column::LastSeq.eq(self.from.last_seq));
+        same.add(conversation::Column::StateVersion.eq(self.from.state_version))
+            .add(conversation::Column::HasRejections.eq(0))
+    }
+}
+
+/// Moves rows on if all of them still stand as expected, which locks them; answers whether they do.
+pub(super) async fn move_on(transaction: &DatabaseTransaction, moves: Vec<Move<'_>>) -> Result<bool, DbErr> {
+    let count = moves.len() as u64;
+    let moves = padded(moves);
+    let each = |value: fn(&Row) -> Expr| {
+        let cases = moves.iter().fold(CaseStatement::new(), |cases, one| cases.case(one.same_id(), value(one.to)));
+        Expr::Case(Box::new(cases))
+    };
+    let all_stand = moves.iter().fold(Condition::any(), |any, one| any.add(one.stands()));
     let moved = conversation::Entity::update_many()
-        .set(conversation::ActiveModel {
-            last_seq: Set(next.last_seq),
-            last_msg_no: Set(next.last_msg_no),
-            last_created_at_ms: Set(next.last_created_at_ms),
-            active_hour: Set(active_hour(next.last_created_at_ms)),
-            ..Default::default()
-        })
-        .filter(conversation::COLUMN.conversation_id.eq(conversation_id))
-        .filter(conversation::COLUMN.last_seq.eq(expected.last_seq))
-        .filter(conversation::COLUMN.state_version.eq(expected.state_version))
-        .filter(conversation::COLUMN.has_rejections.eq(0))
+        .col_expr(conversation::Column::LastSeq, each(|row| Expr::value(row.last_seq)))
+        .col_expr(conversation::Column::LastMsgNo, each(|row| Expr::value(row.last_msg_no)))
+        .col_expr(conversation::Column::LastCreatedAtMs, each(|row| Expr::value(row.last_created_at_ms)))
+        .col_expr(conversation::Column::ActiveHour, each(|row| Expr::value(active_hour(row.last_created_at_ms))))
+        .filter(all_stand)
         .exec(transaction)
         .await?;
-    Ok(moved.rows_affected == 1)
+    Ok(moved.rows_affected == count)
 }
 
 /// Writes locked rows in one statement. They are there, so it is always the conflict that is met.

@@ -39,7 +39,8 @@ impl Store {
         }
         let started = Instant::now();
         // A stack of parts still to do, the next one on top.
-        let mut parts = vec![groups];
+        let (upon, read): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| expected(group).is_some());
+        let mut parts: Vec<_> = [read, upon].into_iter().filter(|part| !part.is_empty()).collect();
         while let Some(part) = parts.pop() {
             match self.append_part(&part).await {
                 Ok(done) => {
@@ -66,11 +67,11 @@ impl Store {
     }
 
     async fn append_part(&self, groups: &[AppendGroup]) -> Result<Vec<GroupOutcome>, DbErr> {
-        if let [group] = groups
-            && let Some(row) = expected(group)
-            && let Some(done) = self.append_upon(group, row).await?
+        let rows: Option<Vec<&Row>> = groups.iter().map(expected).collect();
+        if let Some(rows) = rows
+            && let Some(done) = self.append_upon(groups, &rows).await?
         {
-            return Ok(vec![done]);
+            return Ok(done);
         }
         let ids = lock::sorted_ids(groups);
         let mut transaction = self.database.begin().await?;
@@ -105,14 +106,19 @@ impl Store {
         self.finish(transaction, groups, plans).await
     }
 
-    /// Appends upon a row that still stands as its caller last saw it: nothing is read. None if it does not stand so, or if a
-    /// command was stored before, which the unique key of the entries tells.
-    async fn append_upon(&self, group: &AppendGroup, row: &Row) -> Result<Option<GroupOutcome>, DbErr> {
-        let (id, now_ms) = (group.conversation_id.as_str(), self.clock.now_ms());
-        let locked = Locked { row: row.clone(), ..Locked::default() };
-        let plans = [(id, plan(locked, group, now_ms))];
+    /// Appends upon rows that still stand as their caller last saw them: nothing is read. None if one does not stand so, or if
+    /// a command was stored before, which the unique key of the entries tells.
+    async fn append_upon(&self, groups: &[AppendGroup], rows: &[&Row]) -> Result<Option<Vec<GroupOutcome>>, DbErr> {
+        let now_ms = self.clock.now_ms();
+        let mut plans: Vec<(&str, Plan)> = Vec::with_capacity(groups.len());
+        for (group, row) in groups.iter().zip(rows) {
+            let locked = Locked { row: Row::clone(row), ..Locked::default() };
+            plans.push((&group.conversation_id, plan(locked, group, now_ms)));
+        }
+        let moves: Vec<lock::Move<'_>> =
+            plans.iter().zip(rows).map(|((id, plan), from)| lock::Move { id, from, to: &plan.row }).collect();
         let transaction = self.database.begin().await?;
-        let mut holds = lock::move_on(&transaction, id, (row, &plans[0].1.row)).await?;
+        let mut holds = lock::move_on(&transaction, moves).await?;
         if holds {
             match write::write(&transaction, self.database.engine(), &plans, now_ms).await {
                 Ok(()) => {}
@@ -125,8 +131,7 @@ impl Store {
             transaction.rollback().await?;
             return Ok(None);
         }
-        let done = self.finish(transaction, std::slice::from_ref(group), plans.into()).await?;
-        Ok(done.into_iter().next())
+        self.finish(transaction, groups, plans).await.map(Some)
     }
 
     /// Commits, and tells the cache before anybody else knows.
