@@ -24,7 +24,7 @@ use crate::{
     reads::Reads,
     repo::Repo,
     rpc::{self, LogicRpc},
-    upstream::{Outbox, Upstream},
+    upstream::{Outbox, Together, Upstream},
 };
 
 /// What im-logic stands on.
@@ -48,7 +48,7 @@ pub struct LogicParts {
 /// An im-logic, without a transport; it decides once it consumes.
 pub struct Logic {
     rpc: LogicRpc,
-    handler: Arc<Upstream>,
+    handler: Arc<Together<Upstream>>,
     options: LogicOptions,
     queue: Queue,
     clock: Clock,
@@ -78,6 +78,7 @@ impl Logic {
             mint,
             (clock.clone(), Metrics::new(&telemetry)),
         );
+        let handler = Together::new(handler, &options.rounds);
         let reads = Reads::new(repo, routes, queue.clone(), clock.clone());
         Ok(Self { rpc: LogicRpc { auth, reads, outbox }, handler: Arc::new(handler), options, queue, clock })
     }
@@ -93,7 +94,7 @@ impl Logic {
     /// If the group cannot be joined or a position is out of range.
     pub async fn consume(self, life: Lifecycle) -> Result<(), MqError> {
         let (handler, stopping) = (self.handler.clone(), life.stopping());
-        life.spawn_detached("epoch", async move { handler.follow_epoch(stopping).await });
+        life.spawn_detached("epoch", async move { handler.alone().follow_epoch(stopping).await });
         let source = (self.queue, Group::Logic, Topic::Upstream);
         consume(source, self.handler, self.options.consume, life, self.clock).await
     }

@@ -6,6 +6,8 @@ mod decided;
 mod handler;
 mod outbox;
 mod states;
+mod together;
 
 pub(crate) use handler::Upstream;
 pub(crate) use outbox::Outbox;
+pub(crate) use together::Together;

@@ -88,26 +88,28 @@ impl Outbox {
         self.clock.now_ms()
     }
 
-    /// Sends a batch; returns when the queue has confirmed all of it. Outcomes leave at once: they need not wait until it is
-    /// known where the recipients are.
+    /// Sends a batch; returns when the queue has confirmed all of it. The outcome of a single command leaves at once: it need
+    /// not wait until it is known where the recipients are. Those of several share records with the entries, which is half the
+    /// work for the queue.
     pub(super) async fn send(&self, mut batch: Batch) -> Result<(), Error> {
-        let outcomes = mem::take(&mut batch.outcomes);
+        let alone = batch.outcomes.len() == 1;
+        let outcomes = answers(mem::take(&mut batch.outcomes));
         let follow_ups = batch.follow_ups.drain(..).map(follow_up).collect();
-        let (answered, delivered) = tokio::join!(self.answer(outcomes), self.deliver(batch));
-        answered.and(delivered)?;
+        if alone {
+            let (answered, delivered) = tokio::join!(self.post(outcomes), self.deliver(batch, Letters::default()));
+            answered.and(delivered)?;
+        } else {
+            self.deliver(batch, outcomes).await?;
+        }
         self.produce(Topic::Upstream, follow_ups).await
     }
 
-    async fn answer(&self, outcomes: Vec<(Origin, Outcome)>) -> Result<(), Error> {
-        let mut letters = Letters::default();
-        for (origin, outcome) in outcomes.into_iter().filter(|(origin, _)| !origin.instance.is_empty()) {
-            let gateway = Gateway { instance: origin.instance, slot: origin.slot };
-            letters.to(&gateway, outcome.encoded_len()).outcomes.push(outcome);
-        }
+    async fn post(&self, letters: Letters) -> Result<(), Error> {
         self.gateways.send(letters).await.map_err(|error| error.about(Topic::Downstream))
     }
 
-    async fn deliver(&self, batch: Batch) -> Result<(), Error> {
+    /// Adds what the recipients get to the letters, and sends them.
+    async fn deliver(&self, batch: Batch, mut letters: Letters) -> Result<(), Error> {
         let users = batch.users();
         let mut tasks: BTreeMap<String, Vec<FanOutEntry>> = BTreeMap::new();
         let mut small = Vec::with_capacity(batch.entries.len());
@@ -122,7 +124,6 @@ impl Outbox {
         }
         if !users.is_empty() {
             let whereabouts = self.gateways.find(&users).await;
-            let mut letters = Letters::default();
             for (entry, users, trace_parent) in small {
                 for (gateway, recipients) in whereabouts.split(&users) {
                     letters.deliver(&gateway, &entry, &recipients, &trace_parent);
@@ -134,8 +135,8 @@ impl Outbox {
                     letters.to(&gateway, part.encoded_len()).receipts.push(part);
                 }
             }
-            self.gateways.send(letters).await.map_err(|error| error.about(Topic::Downstream))?;
         }
+        self.post(letters).await?;
         if !tasks.is_empty() {
             reach(Point::LogicBetweenRecords);
         }
@@ -160,6 +161,16 @@ impl Outbox {
             tracing::warn!(%error, "revocation not pushed");
         }
     }
+}
+
+/// What the gateways of the senders get.
+fn answers(outcomes: Vec<(Origin, Outcome)>) -> Letters {
+    let mut letters = Letters::default();
+    for (origin, outcome) in outcomes.into_iter().filter(|(origin, _)| !origin.instance.is_empty()) {
+        let gateway = Gateway { instance: origin.instance, slot: origin.slot };
+        letters.to(&gateway, outcome.encoded_len()).outcomes.push(outcome);
+    }
+    letters
 }
 
 /// One conversation's entries as records of a bounded size, in order.
