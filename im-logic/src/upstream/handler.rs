@@ -208,17 +208,7 @@ impl Handler for Upstream {
     /// Whoever waits learns that the outcome is open until an operator acts.
     async fn parked(&self, record: &Record, _: &Error) -> Result<(), Failure> {
         let Ok(upstream) = decode(&record.payload) else { return Ok(()) };
-        let outcome = mq::Outcome {
-            user_id: upstream.caller.as_ref().map_or(0, |caller| caller.user_id),
-            conversation_id: upstream.conversation_id,
-            command_id: upstream.command_id,
-            result: Some(mq::outcome::Result::Error(Error::new(ErrorCode::Parked).into())),
-            trace_parent: record.header(trace_context::TRACE_PARENT).unwrap_or_default().to_owned(),
-        };
-        let batch = outbox::Batch {
-            outcomes: vec![(upstream.origin.unwrap_or_default(), outcome)],
-            ..outbox::Batch::default()
-        };
-        self.outbox.send(batch).await.map_err(Failure::of)
+        let trace_parent = record.header(trace_context::TRACE_PARENT).unwrap_or_default().to_owned();
+        self.outbox.send(outbox::Batch::parked(upstream, trace_parent)).await.map_err(Failure::of)
     }
 }

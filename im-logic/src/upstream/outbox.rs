@@ -13,10 +13,10 @@ use im_infra::{
 };
 use prost::Message as _;
 use proto::{
-    Error,
+    Error, ErrorCode,
     auth::RevokedSession,
     message::Entry,
-    mq::{FanOut, FanOutEntry, Origin, Outcome, Receipt, Revocation, Task, Upstream, task},
+    mq::{FanOut, FanOutEntry, Origin, Outcome, Receipt, Revocation, Task, Upstream, outcome, task},
 };
 
 use super::decided::Decided;
@@ -55,6 +55,7 @@ impl Batch {
                 command_id: arrival.command.id.to_string(),
                 result: Some(one.result),
                 trace_parent: trace_parent.clone(),
+                payload_hash: arrival.command.payload_hash.clone(),
             };
             batch.outcomes.push((arrival.origin.clone(), outcome));
             batch.follow_ups.extend(one.follow_up.map(|command| (command, trace_parent.clone())));
@@ -63,6 +64,19 @@ impl Batch {
         // Conversations may have been decided in several rounds.
         batch.entries.sort_by(|(a, ..), (b, ..)| (&a.conversation_id, a.seq).cmp(&(&b.conversation_id, b.seq)));
         batch
+    }
+
+    /// Whoever waits for a command that was given up learns that its outcome is open until an operator acts.
+    pub(super) fn parked(command: Upstream, trace_parent: String) -> Self {
+        let outcome = Outcome {
+            user_id: command.caller.map_or(0, |caller| caller.user_id),
+            conversation_id: command.conversation_id,
+            command_id: command.command_id,
+            result: Some(outcome::Result::Error(Error::new(ErrorCode::Parked).into())),
+            trace_parent,
+            payload_hash: command.payload_hash,
+        };
+        Self { outcomes: vec![(command.origin.unwrap_or_default(), outcome)], ..Self::default() }
     }
 
     /// Everybody of whom it must be known where they are.
@@ -202,7 +216,41 @@ fn follow_up((command, trace_parent): (Upstream, String)) -> NewRecord {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proto::mq::{Caller, Stored};
+
+    use super::{super::batch::Arrival, *};
+    use crate::domain::{Command, Kind};
+
+    const HASH: &[u8] = b"hash";
+
+    #[test]
+    fn r01_every_outcome_says_of_which_payload_it_is() {
+        let origin = Origin { instance: "gw".into(), slot: 3 };
+        let command = Command {
+            sender: 1,
+            conversation: "d:1:2".parse().unwrap(),
+            id: "c".parse().unwrap(),
+            payload_hash: HASH.into(),
+            kind: Kind::CreateDirect,
+        };
+        let span = tracing::Span::none();
+        let arrival = Arrival { index: 0, command, origin: origin.clone(), received_at_ms: 0, span };
+        let result = outcome::Result::Stored(Stored::default());
+        let decided = Decided { arrival: &arrival, result, push: None, follow_up: None };
+        let record = Upstream {
+            caller: Some(Caller { user_id: 1, ..Caller::default() }),
+            origin: Some(origin.clone()),
+            conversation_id: "d:1:2".into(),
+            command_id: "c".into(),
+            payload_hash: HASH.into(),
+            ..Upstream::default()
+        };
+        for batch in [Batch::of(vec![decided], Vec::new()), Batch::parked(record, String::new())] {
+            let [(to, outcome)] = &batch.outcomes[..] else { panic!("one command, one outcome") };
+            assert_eq!((to, &outcome.payload_hash[..]), (&origin, HASH));
+            assert_eq!((outcome.user_id, &*outcome.conversation_id, &*outcome.command_id), (1, "d:1:2", "c"));
+        }
+    }
 
     #[test]
     fn r14_entries_for_im_task_keep_their_order_in_records_of_a_bounded_size() {

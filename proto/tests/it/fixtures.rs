@@ -34,6 +34,7 @@ fn what_lies_in_topics_decodes_for_ever() {
         bytes(&format!("upstream-{name}"), &sample);
     }
     bytes("downstream", &samples::downstream());
+    bytes("downstream-hashed", &samples::downstream_hashed());
     bytes("downstream-large", &samples::downstream_of_large());
     for (name, sample) in samples::tasks() {
         bytes(&format!("task-{name}"), &sample);

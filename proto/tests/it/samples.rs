@@ -77,19 +77,24 @@ pub(crate) fn upstream() -> Vec<(&'static str, mq::Upstream)> {
     .into()
 }
 
-/// A record of im.downstream with all it may hold.
-pub(crate) fn downstream() -> mq::Downstream {
+fn outcomes(payload_hash: &[u8]) -> Vec<mq::Outcome> {
     let outcome = |result| mq::Outcome {
         user_id: 7,
         conversation_id: "d:7:42".into(),
         command_id: "c-1".into(),
         result: Some(result),
         trace_parent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into(),
+        payload_hash: payload_hash.to_vec().into(),
     };
     let stored = mq::Stored { seq: 1, message_id: 2, created_at_ms: 3, msg_no: 4 };
+    vec![outcome(mq::outcome::Result::Stored(stored)), outcome(mq::outcome::Result::Error(error()))]
+}
+
+/// A record of im.downstream with all it may hold, its outcomes as they were before they had a hash.
+pub(crate) fn downstream() -> mq::Downstream {
     mq::Downstream {
         instance: "gw".into(),
-        outcomes: vec![outcome(mq::outcome::Result::Stored(stored)), outcome(mq::outcome::Result::Error(error()))],
+        outcomes: outcomes(&[]),
         deliveries: vec![mq::Delivery {
             conversation_id: "d:7:42".into(),
             entries: vec![entry(Kind::Message(content()))],
@@ -100,6 +105,11 @@ pub(crate) fn downstream() -> mq::Downstream {
         revocations: vec![mq::Revocation { user_id: 7, session_id: "s".into() }],
         broadcasts: Vec::new(),
     }
+}
+
+/// A record of im.downstream with outcomes that say of which payload they are.
+pub(crate) fn downstream_hashed() -> mq::Downstream {
+    mq::Downstream { instance: "gw".into(), outcomes: outcomes(&[1; 32]), ..mq::Downstream::default() }
 }
 
 /// A record of im.downstream of a large conversation.

@@ -33,6 +33,7 @@ fn answer(letters: &mut Letters, arrival: &Arrival, result: outcome::Result) {
         command_id: arrival.command.id.to_string(),
         result: Some(result),
         trace_parent: String::new(),
+        payload_hash: arrival.command.payload_hash.clone(),
     };
     let gateway = Gateway { instance: arrival.origin.instance.clone(), slot: arrival.origin.slot };
     letters.to(&gateway, outcome.encoded_len()).outcomes.push(outcome);
