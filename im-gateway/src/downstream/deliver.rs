@@ -63,10 +63,12 @@ impl Deliver {
     }
 
     fn outcome(&self, outcome: Outcome, pushes: &mut Pushes) {
-        let Outcome { user_id, conversation_id, command_id, result: Some(result), .. } = outcome else { return };
+        let Outcome { user_id, conversation_id, command_id, payload_hash, result: Some(result), .. } = outcome else {
+            return;
+        };
         let key = Key { user_id, conversation_id, command_id };
         reach(Point::GatewayBeforeAnswer);
-        for waiter in self.intake.window.settle(&key) {
+        for waiter in self.intake.window.settle(&key, &payload_hash) {
             answer(waiter, &key, result.clone(), pushes);
         }
     }

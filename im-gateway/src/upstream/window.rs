@@ -134,9 +134,15 @@ impl<W: Waits> Window<W> {
         Ok(Admitted::New)
     }
 
-    /// The outcome came: who waits for it.
-    pub fn settle(&self, key: &Key) -> Vec<W> {
+    /// The outcome of a command of this hash came: who waits for it. An outcome may come late and more than once, and meanwhile
+    /// the id may have come with another payload: who waits for that goes on to wait. Without a hash, from an im-logic of before,
+    /// it is taken for the outcome of whatever is in flight.
+    pub fn settle(&self, key: &Key, payload_hash: &[u8]) -> Vec<W> {
         let mut state = self.lock();
+        let is_another = |command: &InFlight<W>| !payload_hash.is_empty() && command.payload_hash != payload_hash;
+        if state.commands.get(key).is_some_and(is_another) {
+            return Vec::new();
+        }
         let settled = state.remove(key);
         drop(state);
         let Some(settled) = settled else { return Vec::new() };
@@ -213,8 +219,42 @@ mod tests {
         let again = || (Bytes::from_static(b"h"), 1);
         let admit = |_| window.admit(key("a"), again(), Waiter::Request(oneshot::channel().0), Instant::now());
         assert!((0..2 * WAITERS_MAX).all(|number| admit(number).is_ok()));
-        assert!(!window.settle(&key("a")).is_empty());
-        assert!(window.settle(&key("a")).is_empty());
+        assert!(!window.settle(&key("a"), b"h").is_empty());
+        assert!(window.settle(&key("a"), b"h").is_empty());
+    }
+
+    #[test]
+    fn r01_an_outcome_settles_only_who_waits_for_its_payload() {
+        let window = window(10, 1_000);
+        let admit = |hash: &'static str, now: Instant| {
+            let (sender, receiver) = oneshot::channel();
+            let command = (Bytes::from_static(hash.as_bytes()), 1);
+            let admitted = window.admit(key("a"), command, Waiter::Request(sender), now).map_err(|error| error.code());
+            (admitted, receiver)
+        };
+        let (begin, later) = (Instant::now(), Instant::now() + Duration::from_secs(2));
+        let (first, _first) = admit("first", begin);
+        let (second, mut refused) = admit("second", begin);
+        assert_eq!((first, second), (Ok(Admitted::New), Err(ErrorCode::Conflict)));
+        // Nobody keeps the second one's waiter: it is not told what became of the first.
+        assert_eq!(refused.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+        assert_eq!(window.expire(later).len(), 1);
+        // The first one is given up, and its outcome comes after all.
+        let (second, _second) = admit("second", later);
+        assert_eq!(second, Ok(Admitted::New));
+        assert!(window.settle(&key("a"), b"first").is_empty());
+        let (again, _again) = admit("second", later);
+        assert_eq!(again, Ok(Admitted::Attached), "it is in flight as before");
+        assert_eq!(window.settle(&key("a"), b"second").len(), 2);
+        assert!(window.settle(&key("a"), b"second").is_empty());
+    }
+
+    #[test]
+    fn r01_an_outcome_without_a_hash_settles_whatever_is_in_flight() {
+        let window = window(10, 1_000);
+        admit(&window, "a", 1).unwrap();
+        assert_eq!(window.settle(&key("a"), b"").len(), 1);
+        assert!(window.settle(&key("a"), b"").is_empty());
     }
 
     #[test]
@@ -222,7 +262,7 @@ mod tests {
         let by_count = window(2, 1_000);
         assert!(admit(&by_count, "a", 1).is_ok() && admit(&by_count, "b", 1).is_ok());
         assert_eq!(admit(&by_count, "c", 1), Err(ErrorCode::Overloaded));
-        by_count.settle(&key("a"));
+        by_count.settle(&key("a"), b"h");
         assert!(admit(&by_count, "c", 1).is_ok());
         let by_bytes = window(10, 10);
         assert!(admit(&by_bytes, "a", 8).is_ok());
@@ -234,7 +274,7 @@ mod tests {
         let window = window(10, 1_000);
         admit(&window, "a", 1).unwrap();
         admit(&window, "b", 1).unwrap();
-        window.settle(&key("a"));
+        window.settle(&key("a"), b"h");
         assert!(window.expire(Instant::now()).is_empty());
         let expired = window.expire(Instant::now() + Duration::from_secs(2));
         assert_eq!(expired.iter().map(|(key, _)| &*key.command_id).collect::<Vec<_>>(), ["b"]);

@@ -82,9 +82,11 @@ impl World {
     }
 
     fn outcome(&mut self, at: usize, outcome: Outcome) {
-        let Outcome { user_id, conversation_id, command_id, result: Some(result), .. } = outcome else { return };
+        let Outcome { user_id, conversation_id, command_id, payload_hash, result: Some(result), .. } = outcome else {
+            return;
+        };
         let key = Key { user_id, conversation_id, command_id };
-        for Waiter(link) in self.gateways[at].window.settle(&key) {
+        for Waiter(link) in self.gateways[at].window.settle(&key, &payload_hash) {
             let (conversation, command) = (key.conversation_id.clone(), key.command_id.clone());
             if let Some(connection) = self.gateways[at].connections.get_mut(&link) {
                 connection.held.abandon(&conversation, &command);
