@@ -18,6 +18,7 @@ im_infra::named! {
     NoResync "no-resync" "connections whose route was gone are not told to sync";
     DigestBeforeRoute "digest-before-route" "the digest of a hello is read before the route is written";
     IndexNotLoaded "index-not-loaded" "a large conversation is fanned out to the members that happen to be known";
+    OutcomeWithoutHash "outcome-without-hash" "an outcome does not say of which payload it is";
     HoldIgnored "hold-ignored" "commands overtake one that was refused for now";
     CursorMovesBack "cursor-moves-back" "the newest read cursor is taken, not the highest";
     PageNotCut "page-not-cut" "pages are not cut to the member's interval";

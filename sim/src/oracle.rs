@@ -6,6 +6,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use im_infra::ids::UserId;
 use proto::message::{Entry, entry_body::Kind};
 
+/// The answer to another payload under the same id.
+const CONFLICT: &str = "conflict";
+
 /// What went wrong.
 pub(crate) type Broken = String;
 
@@ -21,6 +24,8 @@ pub(crate) struct Oracle {
     /// The newest command of a device in a conversation, by the order in which it was sent.
     newest: HashMap<(String, usize), u64>,
     told: HashMap<(UserId, String, String), Told>,
+    /// Ids whose first command has its outcome and that now are those of something else.
+    used_again: HashSet<(UserId, String, String)>,
     cursors: HashMap<(String, UserId), i64>,
     /// Entries that were committed, of all conversations.
     commits: u64,
@@ -124,6 +129,15 @@ impl Oracle {
         places.and_then(|all| all.last()).is_some_and(|place| holds(*place, seq))
     }
 
+    /// A sender uses an id for something else: from now on that is what is answered under it, and the answer is known.
+    pub(crate) fn used_again(&mut self, user: UserId, (conversation, command): (&str, &str)) {
+        self.used_again.insert((user, conversation.to_owned(), command.to_owned()));
+    }
+
+    fn is_used_again(&self, user: UserId, (conversation, command): (&str, &str)) -> bool {
+        self.used_again.contains(&(user, conversation.to_owned(), command.to_owned()))
+    }
+
     /// A command of a sender was acknowledged.
     pub(crate) fn acknowledged(
         &mut self,
@@ -131,6 +145,9 @@ impl Oracle {
         (conversation, command): (&str, &str),
         seq: i64,
     ) -> Result<(), Broken> {
+        if self.is_used_again(user, (conversation, command)) {
+            return Err(format!("used again: {command} of {user} in {conversation} was answered {seq}"));
+        }
         let line = self.line(conversation, seq);
         if line.is_none_or(|line| (line.sender, &*line.command) != (user, command)) {
             return Err(format!("ack: {command} of {user} is not at {conversation}/{seq}"));
@@ -145,6 +162,14 @@ impl Oracle {
         (conversation, command): (&str, &str),
         code: &str,
     ) -> Result<(), Broken> {
+        let is_used_again = self.is_used_again(user, (conversation, command));
+        if is_used_again != (code == CONFLICT) {
+            let which = if is_used_again { "used again" } else { "used once" };
+            return Err(format!("{which}: {command} of {user} in {conversation} was answered {code}"));
+        }
+        if is_used_again {
+            return Ok(());
+        }
         if self.commands.contains(&(conversation.to_owned(), user, command.to_owned())) {
             return Err(format!("refused: {command} of {user} is in {conversation}, and was answered {code}"));
         }

@@ -47,8 +47,8 @@ impl World {
             77..=82 => self.issue_to_group(at, Command::Join(Join {})),
             83..=85 => self.issue_to_group(at, Command::Leave(Leave {})),
             86..=89 if other != user => self.issue_to_group(at, Command::Remove(Remove { user_id: other })),
-            90..=95 => self.repeat(at, link),
-            96..=98 => self.reuse_id(at),
+            90..=94 => self.repeat(at, link),
+            95..=98 => self.reuse_id(at),
             _ => self.cut(link),
         }
     }
@@ -113,7 +113,7 @@ impl World {
         client.waiting.push(Waiting { sent: sent.clone(), is_refused: false });
         // Before its welcome a client sends nothing: what it has waiting goes first then, in order.
         if let Some(link) = client.link.filter(|_| client.is_greeted) {
-            self.send_up(link, Up::Command(sent));
+            self.send_command(at, link, sent);
         }
     }
 
@@ -122,15 +122,20 @@ impl World {
         let count = self.clients[at].answered.len();
         if count > 0 {
             let sent = self.clients[at].answered[self.scheduler.random.usize(0..count)].clone();
-            self.send_up(link, Up::Command(sent));
+            self.send_command(at, link, sent);
         }
     }
 
-    /// The same id with something else. Its outcome may come late, so neither is sent again.
+    /// The newest id with something else. The outcome of the first may come to the gateway once more, late; but this connection
+    /// owes no answer to it, so whatever answers this id from now on answers the other one.
     fn reuse_id(&mut self, at: usize) {
-        let Some(sent) = self.clients[at].answered.pop_front() else { return };
-        self.clients[at].reused.insert((sent.id.clone(), sent.command_id.clone()));
-        let other = Sent::new(sent.id.clone(), sent.command_id.clone(), text("something else".into()), true);
+        let client = &mut self.clients[at];
+        let may = |sent: &Arc<Sent>| !sent.is_other && !client.owed.contains_key(&sent.name());
+        let Some(place) = client.answered.iter().rposition(may) else { return };
+        let Some(sent) = client.answered.remove(place) else { return };
+        let (id, command_id) = sent.name();
+        self.oracle.used_again(client.user, (&id, &command_id));
+        let other = Sent::new(id, command_id, text("something else".into()), true);
         self.wait_for(at, Arc::new(other));
     }
 }

@@ -35,8 +35,8 @@ pub(crate) struct Client {
     /// In the order of sending.
     pub(crate) waiting: Vec<Waiting>,
     pub(super) answered: VecDeque<Arc<Sent>>,
-    /// Conversation and id of commands whose id was used for something else, too.
-    pub(super) reused: BTreeSet<(String, String)>,
+    /// How many answers this connection owes, by conversation and command.
+    pub(super) owed: BTreeMap<(String, String), u32>,
     pub(crate) following: BTreeMap<String, Following>,
     /// What was pushed over this connection.
     pub(crate) pushed: BTreeMap<String, BTreeSet<i64>>,
@@ -51,7 +51,7 @@ impl Client {
             order: 0,
             waiting: Vec::new(),
             answered: VecDeque::new(),
-            reused: BTreeSet::new(),
+            owed: BTreeMap::new(),
             following: BTreeMap::new(),
             pushed: BTreeMap::new(),
         }
@@ -65,6 +65,13 @@ impl Client {
         Some(present.fold((0, 0), |(count, sum), (id, following)| {
             (count + 1, sum.wrapping_add(mix64(id, following.upto, following.my_rev())))
         }))
+    }
+
+    /// Whatever it says, it answers one sending.
+    fn got_answer(&mut self, name: (String, String)) {
+        if let Some(owed @ 2..) = self.owed.remove(&name) {
+            self.owed.insert(name, owed - 1);
+        }
     }
 }
 
@@ -83,6 +90,7 @@ impl World {
         client.link = Some(link);
         client.is_greeted = false;
         client.pushed.clear();
+        client.owed.clear();
         client.following.values_mut().for_each(|following| following.is_checking = false);
         let digest = client.digest();
         self.send_up(link, Up::Hello(digest));
@@ -181,9 +189,14 @@ impl World {
         }
         let again: Vec<Arc<Sent>> = self.clients[at].waiting.iter().map(|waiting| waiting.sent.clone()).collect();
         for sent in again {
-            self.send_up(link, Up::Command(sent));
+            self.send_command(at, link, sent);
         }
         self.clients[at].waiting.iter_mut().for_each(|waiting| waiting.is_refused = false);
+    }
+
+    pub(super) fn send_command(&mut self, at: usize, link: u64, sent: Arc<Sent>) {
+        *self.clients[at].owed.entry(sent.name()).or_default() += 1;
+        self.send_up(link, Up::Command(sent));
     }
 
     fn take_entry(&mut self, at: usize, entry: &Entry) {
@@ -219,7 +232,9 @@ impl World {
 
     fn acknowledged(&mut self, at: usize, (id, command): (&str, &str), seq: i64) {
         self.answers += 1;
-        let user = self.clients[at].user;
+        let client = &mut self.clients[at];
+        client.got_answer((id.to_owned(), command.to_owned()));
+        let user = client.user;
         let judged = self.oracle.acknowledged(user, (id, command), seq);
         self.judge(judged);
         self.answered(at, (id, command));
@@ -229,17 +244,15 @@ impl World {
         let client = &mut self.clients[at];
         let same = |waiting: &Waiting| waiting.sent.id == id && waiting.sent.command_id == command;
         let Some(place) = client.waiting.iter().position(same) else { return };
-        let sent = client.waiting.remove(place).sent;
-        if !sent.is_other {
-            client.answered.push_back(sent);
-            if client.answered.len() > ANSWERED_MAX {
-                client.answered.pop_front();
-            }
+        client.answered.push_back(client.waiting.remove(place).sent);
+        if client.answered.len() > ANSWERED_MAX {
+            client.answered.pop_front();
         }
     }
 
     fn refused(&mut self, at: usize, link: u64, (id, command): (String, &str), error: &common::Error) {
         let client = &mut self.clients[at];
+        client.got_answer((id.clone(), command.to_owned()));
         let code = ErrorCode::parse(&error.code).unwrap_or(ErrorCode::Internal);
         let waiting = client.waiting.iter_mut().find(|one| one.sent.id == id && one.sent.command_id == command);
         if code.retryable() {
@@ -256,12 +269,9 @@ impl World {
             return;
         }
         self.answers += 1;
-        let is_reused = client.reused.contains(&(id.clone(), command.to_owned()));
-        if !(is_reused && code == ErrorCode::Conflict) {
-            let user = client.user;
-            let judged = self.oracle.refused(user, (&id, command), &error.code);
-            self.judge(judged);
-        }
+        let user = client.user;
+        let judged = self.oracle.refused(user, (&id, command), &error.code);
+        self.judge(judged);
         self.answered(at, (&id, command));
     }
 
@@ -280,7 +290,7 @@ impl World {
             })
             .collect();
         for sent in again {
-            self.send_up(link, Up::Command(sent));
+            self.send_command(at, link, sent);
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use im_infra::{
     gateways::{Gateway, Letters, Whereabouts},
@@ -22,22 +23,6 @@ use crate::{bug::Bug, event::Address, world::World};
 
 /// More records than the letters of a batch become.
 const LETTERS_MAX: usize = 4;
-
-fn answer(letters: &mut Letters, arrival: &Arrival, result: outcome::Result) {
-    if arrival.origin.instance.is_empty() {
-        return;
-    }
-    let outcome = Outcome {
-        user_id: arrival.command.sender,
-        conversation_id: arrival.command.conversation.to_string(),
-        command_id: arrival.command.id.to_string(),
-        result: Some(result),
-        trace_parent: String::new(),
-        payload_hash: arrival.command.payload_hash.clone(),
-    };
-    let gateway = Gateway { instance: arrival.origin.instance.clone(), slot: arrival.origin.slot };
-    letters.to(&gateway, outcome.encoded_len()).outcomes.push(outcome);
-}
 
 fn recipients(work: &Work) -> Vec<UserId> {
     let mut users: Vec<UserId> = work.receipts.iter().flat_map(|receipt| receipt.recipients.clone()).collect();
@@ -62,10 +47,27 @@ impl World {
         self.whereabouts.send(letters).now_or_never().is_some_and(|sent| sent.is_ok())
     }
 
+    fn answer(&self, letters: &mut Letters, arrival: &Arrival, result: outcome::Result) {
+        if arrival.origin.instance.is_empty() {
+            return;
+        }
+        let hash = &arrival.command.payload_hash;
+        let outcome = Outcome {
+            user_id: arrival.command.sender,
+            conversation_id: arrival.command.conversation.to_string(),
+            command_id: arrival.command.id.to_string(),
+            result: Some(result),
+            trace_parent: String::new(),
+            payload_hash: if self.has(Bug::OutcomeWithoutHash) { Bytes::new() } else { hash.clone() },
+        };
+        let gateway = Gateway { instance: arrival.origin.instance.clone(), slot: arrival.origin.slot };
+        letters.to(&gateway, outcome.encoded_len()).outcomes.push(outcome);
+    }
+
     pub(crate) fn send_outcomes(&mut self, address: Address, work: Box<Work>) {
         let mut letters = Letters::default();
         for done in &work.done {
-            answer(&mut letters, &work.arrivals[done.arrival], done.result.clone());
+            self.answer(&mut letters, &work.arrivals[done.arrival], done.result.clone());
         }
         if self.post(letters) {
             self.wait(address, work, Stage::Find);
@@ -168,7 +170,7 @@ impl World {
                 seq += 1;
                 if acks {
                     let stored = Stored { seq, message_id: accepted.message_id, ..Stored::default() };
-                    answer(&mut letters, &work.arrivals[arrival], outcome::Result::Stored(stored));
+                    self.answer(&mut letters, &work.arrivals[arrival], outcome::Result::Stored(stored));
                 }
                 if pushes && let Reach::Users(users) = Audience::of(state).reach(seq) {
                     let entry = Entry {

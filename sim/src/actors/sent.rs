@@ -23,7 +23,7 @@ pub(crate) struct Sent {
     pub(crate) command_id: String,
     pub(crate) command: Command,
     pub(crate) payload_hash: Bytes,
-    /// The id of another command, which must be told.
+    /// Its id is that of another command, which must be told.
     pub(super) is_other: bool,
 }
 
@@ -36,5 +36,10 @@ impl Sent {
             .fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
         let command = record.command.unwrap_or(Command::Leave(Leave {}));
         Self { id, command_id, command, payload_hash: Bytes::copy_from_slice(&hash.to_be_bytes()), is_other }
+    }
+
+    /// What an answer calls it: conversation and id.
+    pub(super) fn name(&self) -> (String, String) {
+        (self.id.clone(), self.command_id.clone())
     }
 }
