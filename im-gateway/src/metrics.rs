@@ -50,3 +50,46 @@ impl Metrics {
         self.refusals.add(1, &[KeyValue::new(names::CODE, code.as_str())]);
     }
 }
+
+/// One of those that an instrument counts at a time, until it is dropped: a task may end wherever it waits.
+pub(crate) struct Counted(UpDownCounter<i64>);
+
+impl Counted {
+    pub(crate) fn one(of: &UpDownCounter<i64>) -> Self {
+        of.add(1, &[]);
+        Self(of.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.add(-1, &[]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn what_a_task_counts_is_counted_no_more_when_the_task_is_dropped() {
+        let telemetry = Telemetry::for_tests();
+        let metrics = Metrics::new(&telemetry);
+        let counted = |count: i64| {
+            let metrics = telemetry.metrics_text().unwrap();
+            assert!(metrics.contains(&format!("im_hellos {count}\n")), "{metrics}");
+        };
+        let mut waits = Box::pin(async {
+            let _counted = Counted::one(&metrics.hellos);
+            pending::<()>().await;
+        });
+        assert_eq!(waits.as_mut().now_or_never(), None);
+        counted(1);
+        drop(waits);
+        counted(0);
+    }
+}

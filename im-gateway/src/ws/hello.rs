@@ -19,6 +19,7 @@ use proto::{
 use super::{codec, incoming::Message, socket::Socket};
 use crate::{
     connections::{Connection, Format, Frame, Identity, Line, Outgoing, Wire},
+    metrics::Counted,
     shared::Shared,
 };
 
@@ -36,9 +37,9 @@ pub(super) async fn open(
     let timeout = Duration::from_millis(shared.options.ws.hello_timeout_ms);
     let first = tokio::time::timeout(timeout, first_frame(socket, format)).await;
     let hello = first.map_err(|_| Error::new(ErrorCode::HelloTimeout))??;
-    shared.metrics.hellos.add(1, &[]);
+    let counted = Counted::one(&shared.metrics.hellos);
     let answered = answer(shared, &hello, format, bearer, line).await;
-    shared.metrics.hellos.add(-1, &[]);
+    drop(counted);
     let (connection, frame) = answered?;
     socket.put(frame.wire(format));
     let patience = Duration::from_millis(shared.options.ws.write_timeout_ms);
