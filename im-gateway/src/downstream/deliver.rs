@@ -17,9 +17,9 @@ use tokio::sync::Semaphore;
 
 use crate::{
     connections::{Connection, Connections, Frame, Pushes},
-    index::{self, Admitted, Index},
+    index::{self, Admitted, Attempt, Index},
     logic::Logic,
-    metrics::Metrics,
+    metrics::{Counted, Metrics},
     tokens::Tokens,
     upstream::{Intake, Key, Waiter},
 };
@@ -102,28 +102,36 @@ impl Deliver {
         match self.index.admit(broadcast) {
             Admitted::Now(broadcast) => self.fan_out(broadcast, pushes),
             Admitted::Waits => {}
-            Admitted::Load => {
-                self.metrics.index_loads.add(1, &[]);
-                self.metrics.index_loading.add(1, &[]);
-                let deliver = self.clone();
-                self.life.spawn_detached("index", async move {
-                    let Self { index, logic, life, loads, .. } = &*deliver;
-                    // Closed never.
-                    let _turn = loads.acquire().await;
-                    let fan_out = |broadcast| {
-                        let mut pushes = Pushes::default();
-                        deliver.fan_out(broadcast, &mut pushes);
-                        pushes.write_out(life);
-                    };
-                    index::load(index, logic, &conversation_id, &life.stopping(), fan_out).await;
-                    deliver.metrics.index_loading.add(-1, &[]);
-                });
-            }
+            Admitted::Load => self.load(conversation_id),
             Admitted::GivenUp => {
                 tracing::error!(conversation_id, "too much waits for the members of a conversation, clients must sync");
                 self.resync("index");
             }
         }
+    }
+
+    /// Loads the members of a large conversation beside everything else, then fans out what waited for them.
+    fn load(self: &Arc<Self>, conversation_id: String) {
+        self.metrics.index_loads.add(1, &[]);
+        let counted = Counted::one(&self.metrics.index_loading);
+        let deliver = self.clone();
+        self.life.spawn_detached("index", async move {
+            let _counted = counted;
+            let Self { index, logic, life, loads, .. } = &*deliver;
+            let attempt = Attempt::begin(index, &conversation_id, || {
+                tracing::error!(conversation_id, "members of a conversation were not loaded, clients must sync");
+                deliver.resync("index");
+            });
+            // Closed never.
+            let _turn = loads.acquire().await;
+            let fan_out = |broadcast| {
+                let mut pushes = Pushes::default();
+                deliver.fan_out(broadcast, &mut pushes);
+                pushes.write_out(life);
+            };
+            index::load(index, logic, &conversation_id, &life.stopping(), fan_out).await;
+            attempt.done();
+        });
     }
 
     fn fan_out(&self, broadcast: Broadcast, pushes: &mut Pushes) {

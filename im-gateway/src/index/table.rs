@@ -187,6 +187,15 @@ impl Index {
         conversation.members.keys().copied().collect()
     }
 
+    /// Whoever loaded the members of a conversation does so no more: what waits is given up.
+    pub(super) fn give_up(&self, conversation_id: &str) {
+        if let Some(mut conversation) = self.conversations.get_mut(conversation_id)
+            && matches!(conversation.known, Known::Loading(_))
+        {
+            conversation.known = Known::Partly;
+        }
+    }
+
     /// How many conversations are remembered.
     pub(crate) fn len(&self) -> usize {
         self.conversations.len()
