@@ -26,8 +26,7 @@ use super::RpcOptions;
 use crate::registry::Instance;
 
 /// Calls that must not be sent twice: they make something new each time, or use something up.
-const ONCE: [&str; 8] = [
-    "/im.repo.v1.UserRepo/Create",
+const ONCE: [&str; 7] = [
     "/im.repo.v1.UserRepo/Register",
     "/im.repo.v1.SessionRepo/Create",
     "/im.repo.v1.SessionRepo/Rotate",

@@ -1,10 +1,10 @@
 //! Users and sessions.
 
 use proto::repo::{
-    CreateSessionRequest, CreateUserRequest, CredentialsRequest, CredentialsResponse, GetUsersRequest,
-    GetUsersResponse, ListSessionsRequest, ListSessionsResponse, RegisterUserRequest, RevokeRequest, RevokeResponse,
-    RevokedSinceRequest, RevokedSinceResponse, RotateRequest, RotateResponse, Session, User,
-    session_repo_server::SessionRepo, user_repo_server::UserRepo,
+    CreateSessionRequest, CredentialsRequest, CredentialsResponse, GetUsersRequest, GetUsersResponse,
+    ListSessionsRequest, ListSessionsResponse, RegisterUserRequest, RevokeRequest, RevokeResponse, RevokedSinceRequest,
+    RevokedSinceResponse, RotateRequest, RotateResponse, Session, User, session_repo_server::SessionRepo,
+    user_repo_server::UserRepo,
 };
 use tonic::{Request, Response, Status, async_trait};
 
@@ -12,10 +12,6 @@ use super::RepoRpc;
 
 #[async_trait]
 impl UserRepo for RepoRpc {
-    async fn create(&self, request: Request<CreateUserRequest>) -> Result<Response<User>, Status> {
-        Ok(Response::new(self.store.create_user(request.into_inner()).await?))
-    }
-
     async fn register(&self, request: Request<RegisterUserRequest>) -> Result<Response<User>, Status> {
         Ok(Response::new(self.store.register_user(request.into_inner()).await?))
     }

@@ -1,7 +1,7 @@
 //! Accounts.
 
 use proto::{
-    Error, ErrorCode,
+    Error,
     repo::{CreateUserRequest, CredentialsResponse, GetUsersRequest, User},
 };
 use sea_orm::{DbErr, EntityTrait as _, QueryFilter as _};
@@ -9,7 +9,7 @@ use sea_orm::{DbErr, EntityTrait as _, QueryFilter as _};
 use super::{IDS_MAX, Store, entity::user};
 use crate::{
     cache::{Change, NameKey, UserKey},
-    error::{Kind, kind, to_error},
+    error::to_error,
 };
 
 pub(super) fn to_proto(model: user::Model) -> User {
@@ -36,27 +36,6 @@ pub(super) fn row(new: CreateUserRequest, now_ms: i64) -> user::Model {
 }
 
 impl Store {
-    /// Makes an account.
-    ///
-    /// # Errors
-    /// `name_taken`; `unavailable` if the database is away.
-    pub async fn create_user(&self, new: CreateUserRequest) -> Result<User, Error> {
-        let model = row(new, self.clock.now_ms());
-        let insert = user::Entity::insert(user::ActiveModel::from(model.clone()));
-        let telling = self.aside.telling();
-        match insert.exec_without_returning(self.database.writer()).await {
-            Ok(_) => {
-                telling.tell(&self.changes_of_new(&model)).await;
-                Ok(to_proto(model))
-            }
-            Err(error) if kind(&error) == Kind::Constraint => {
-                telling.tell(&[]).await;
-                Err(ErrorCode::NameTaken.into())
-            }
-            Err(error) => Err(to_error(&error)),
-        }
-    }
-
     /// Somebody may have asked for them before they were there.
     pub(super) fn changes_of_new(&self, model: &user::Model) -> [Change; 2] {
         [self.aside.unknown(&NameKey(model.name_key.clone())), self.aside.unknown(&UserKey(model.user_id))]

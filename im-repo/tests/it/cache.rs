@@ -25,7 +25,7 @@ use proto::repo::{
 use super::{
     append::{change, decision, first_send, group, send, text},
     engines::{Engine, Kind, cache_options, memory_cache, namespace, redis_cache},
-    history::user,
+    registrations::newcomer,
 };
 
 /// Makes a test for each cache; two processes that share it are given.
@@ -113,7 +113,7 @@ async fn r19_a_read_that_began_before_a_change_is_neither_kept_nor_joined(here: 
 
 async fn a_thousand_misses_of_one_user_share_a_read(cache: Arc<dyn Cache>, _: Arc<dyn Cache>) {
     let engine = Engine::with_cache(Kind::Sqlite, cache).await;
-    engine.store.create_user(user(1, "Alice")).await.unwrap();
+    engine.store.register_user(newcomer(1, "Alice")).await.unwrap();
     let asked = (0..1_000).map(|_| users(&engine.store, &[1], &[]));
     assert!(join_all(asked).await.iter().all(|found| found.len() == 1));
     // Whoever was told "missing" before the fill and comes to the flight after it has landed reads once more.
@@ -130,7 +130,7 @@ async fn that_somebody_is_unknown_is_remembered_until_they_come(here: Arc<dyn Ca
     }
     assert_eq!(engine.counted("im_cache_lookups_total", &["result=\"negative\""]), 4);
     assert_eq!(engine.counted("im_cache_reads_total", &[]), 2, "the id once, the name once");
-    other.create_user(user(1, "Alice")).await.unwrap();
+    other.register_user(newcomer(1, "Alice")).await.unwrap();
     assert_eq!(users(&engine.store, &[1], &[]).await[0].name, "Alice");
     assert_eq!(users(&engine.store, &[], &["alice"]).await[0].user_id, 1);
 }
@@ -138,7 +138,7 @@ async fn that_somebody_is_unknown_is_remembered_until_they_come(here: Arc<dyn Ca
 async fn what_was_written_is_read_by_every_process(here: Arc<dyn Cache>, there: Arc<dyn Cache>) {
     let engine = Engine::with_cache(Kind::Sqlite, here).await;
     let stores = [engine.store.clone(), engine.beside(there, &Telemetry::for_tests()).await];
-    engine.store.create_user(user(1, "Alice")).await.unwrap();
+    engine.store.register_user(newcomer(1, "Alice")).await.unwrap();
     assert!(head(&stores[1], "d:1:2").await.is_none());
     let rename = Change::SetDisplayName(SetDisplayName { user_id: 1, display_name: "Alicia".into() });
     let read = |read_seq| vec![PutCursor { user_id: 2, conversation_id: "d:1:2".into(), read_seq }];

@@ -21,7 +21,7 @@ use super::{
     cache::{append, head, membership, seqs, users},
     cache_port::flush,
     engines::{Engine, Kind, cache_options, counted, namespace, redis, redis_cache},
-    history::user,
+    registrations::newcomer,
 };
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn a_cache_that_is_out_of_reach_is_counted_and_passed_by() {
     let url = Secret::new(format!("redis://{nobody}/0"));
     let cache = Arc::new(RedisCache::connect(&redis(&url, "nobody"), &CacheOptions::default()).unwrap());
     let engine = Engine::with_cache(Kind::Sqlite, cache).await;
-    engine.store.create_user(user(1, "Alice")).await.unwrap();
+    engine.store.register_user(newcomer(1, "Alice")).await.unwrap();
     append(&engine.store, 0, vec![first_send(1, "first"), send(2, "second")]).await;
     engine
         .store

@@ -4,14 +4,17 @@ use im_repo::store::entity::session;
 use proto::{
     ErrorCode, mq,
     repo::{
-        Accepted, AppendGroup, CreateConversation, CreateSessionRequest, CreateUserRequest, DeadLetterState, Decision,
-        GetUsersRequest, HeadsRequest, ListDeadLettersRequest, ListOfRequest, MarkDeadLetterRequest, PutCursor,
-        PutMember, RotateRequest, Session, StateChange, decision::Verdict, rotate_response, state_change::Change,
+        Accepted, AppendGroup, CreateConversation, CreateSessionRequest, DeadLetterState, Decision, GetUsersRequest,
+        HeadsRequest, ListDeadLettersRequest, ListOfRequest, MarkDeadLetterRequest, PutCursor, PutMember,
+        RotateRequest, Session, StateChange, decision::Verdict, rotate_response, state_change::Change,
     },
 };
 use sea_orm::EntityTrait as _;
 
-use super::engines::{Engine, Kind, on_every_engine};
+use super::{
+    engines::{Engine, Kind, on_every_engine},
+    registrations::newcomer,
+};
 
 on_every_engine! {
     names_are_unique_by_their_folded_form,
@@ -23,21 +26,11 @@ on_every_engine! {
     the_epoch_of_a_store_stays,
 }
 
-pub(crate) fn user(user_id: i64, name: &str) -> CreateUserRequest {
-    CreateUserRequest {
-        user_id,
-        name: name.into(),
-        name_key: name.to_lowercase(),
-        display_name: "😀".into(),
-        ..Default::default()
-    }
-}
-
 async fn names_are_unique_by_their_folded_form(engine: Engine) {
-    engine.store.create_user(user(1, "Alice")).await.unwrap();
-    let taken = engine.store.create_user(user(2, "aLICE")).await.unwrap_err();
+    engine.store.register_user(newcomer(1, "Alice")).await.unwrap();
+    let taken = engine.store.register_user(newcomer(2, "aLICE")).await.unwrap_err();
     assert_eq!(taken.code(), ErrorCode::NameTaken);
-    engine.store.create_user(user(3, "Älice")).await.unwrap();
+    engine.store.register_user(newcomer(3, "Älice")).await.unwrap();
     let query = GetUsersRequest { user_ids: vec![3, 99], name_keys: vec!["alice".into()] };
     let mut found: Vec<_> =
         engine.store.users(query).await.unwrap().into_iter().map(|user| (user.user_id, user.display_name)).collect();

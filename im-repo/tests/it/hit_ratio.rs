@@ -14,7 +14,7 @@ use proto::{
 use super::{
     append::{change, decision, group, send, text},
     engines::{Engine, Kind, memory_cache, namespace, redis_cache},
-    history::user,
+    registrations::newcomer,
 };
 
 const PEOPLE: i64 = 8;
@@ -35,7 +35,7 @@ async fn standard_load(cache: Arc<dyn Cache>) {
     let engine = Engine::with_cache(Kind::Sqlite, cache).await;
     let store = &engine.store;
     for person in 1..=PEOPLE {
-        store.create_user(user(person, &format!("person{person}"))).await.unwrap();
+        store.register_user(newcomer(person, &format!("person{person}"))).await.unwrap();
     }
     make(store, GROUP, (1..=PEOPLE).collect()).await;
     for person in 1..=PEOPLE {

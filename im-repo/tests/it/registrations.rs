@@ -15,8 +15,14 @@ on_every_engine! {
     who_gives_up_takes_nobody_along,
 }
 
-fn newcomer(user_id: i64, name: &str) -> RegisterUserRequest {
-    let user = CreateUserRequest { user_id, name: name.into(), name_key: name.to_lowercase(), ..Default::default() };
+pub(crate) fn newcomer(user_id: i64, name: &str) -> RegisterUserRequest {
+    let user = CreateUserRequest {
+        user_id,
+        name: name.into(),
+        name_key: name.to_lowercase(),
+        display_name: "😀".into(),
+        ..Default::default()
+    };
     let session = Session {
         session_id: format!("session-{user_id}"),
         user_id,
