@@ -57,7 +57,8 @@ pub struct SessionStoreError(pub String);
 /// Remembers connections, for a time.
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
-    /// Writes routes, or keeps them alive; answers which of them were not there before.
+    /// Writes routes, or keeps them alive; answers which of them were not there before, or may not have been: a write of them
+    /// before this one had no answer.
     async fn put(&self, routes: &[Route]) -> Result<Vec<u64>, SessionStoreError>;
 
     /// Forgets connections, by their id only: a newer one of the same user stays.

@@ -5,11 +5,17 @@ use std::{collections::BTreeSet, slice, sync::Arc, time::Duration};
 use im_infra::{
     clock::Clock,
     config::Secret,
+    lifecycle::Lifecycle,
     session_store::{MemorySessionStore, RedisOptions, RedisSessionStore, Route, SessionStore},
     telemetry::Telemetry,
     testing::{eventually, infra},
 };
 use redis::{AsyncCommands as _, aio::MultiplexedConnection};
+use tokio::{
+    io::copy,
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
 
 const ROUTE_TTL_MS: u64 = 60_000;
 const COMPLETE_TTL_MS: u64 = 30_000;
@@ -201,11 +207,28 @@ impl Redis {
         RedisSessionStore::connect(&self.options, self.clock.clone(), &Telemetry::for_tests()).unwrap()
     }
 
+    /// One that gives up soon.
+    fn store_over(&self, wire: &Wire) -> RedisSessionStore {
+        let options = RedisOptions { url: Secret::new(wire.url.clone()), timeout_ms: 2_000, ..self.options.clone() };
+        RedisSessionStore::connect(&options, self.clock.clone(), &Telemetry::for_tests()).unwrap()
+    }
+
     /// What FLUSHALL does, but to this namespace alone.
     async fn flush(&self) {
         let mut connection = self.connection.clone();
         let keys: Vec<String> = connection.keys(format!("{}:*", self.options.namespace)).await.unwrap();
         let () = connection.del(keys).await.unwrap();
+    }
+
+    /// What a copy of before the user came does, but to the user's routes alone.
+    async fn lose(&self, user_id: i64) {
+        let key = format!("{}:routes:{{{user_id}}}", self.options.namespace);
+        let () = self.connection.clone().del(key).await.unwrap();
+    }
+
+    /// As in a copy that was made in another era.
+    async fn change_era(&self) {
+        let () = self.connection.clone().set(format!("{}:era", self.options.namespace), "of before").await.unwrap();
     }
 
     /// How many gateways are written, whether they count or not.
@@ -320,6 +343,42 @@ async fn r12_a_pass_with_a_flush_in_its_middle_makes_nobody_complete() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn r12_what_an_old_copy_lacked_is_new_even_if_the_write_that_put_it_there_got_no_answer() {
+    let (redis, life) = (Redis::start().await, Lifecycle::new());
+    let wire = Wire::lay(&life).await;
+    let (gateway, logic) = (redis.store_over(&wire), redis.store());
+    let routes = [route(7, 1, "a1"), route(8, 2, "a1")];
+    gateway.put(&routes[..1]).await.unwrap();
+    gateway.mark_complete("a1").await.unwrap();
+    gateway.put(&routes[1..]).await.unwrap();
+    redis.lose(8).await;
+    let told = logic.look_up(&[7, 8]).await.unwrap();
+    assert_eq!((told.routes, told.complete), (vec![route(7, 1, "a1")], vec!["a1".to_owned()]), "8 is sent nothing");
+    wire.lose_answers();
+    gateway.put(&routes).await.unwrap_err();
+    eventually("it to be written all the same", || async { (redis.written(8).await == 1).then_some(()) }).await;
+    wire.mend();
+    let without_mark = || async { (gateway.is_complete("a1").await == Ok(false)).then_some(()) };
+    eventually("its mark to be taken back", without_mark).await;
+    assert_eq!(gateway.put(&routes).await.unwrap(), [1, 2], "nobody knows which of them were there");
+    assert!(gateway.put(&routes).await.unwrap().is_empty());
+    gateway.mark_complete("a1").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r12_the_mark_in_a_copy_of_another_era_is_taken_back() {
+    let redis = Redis::start().await;
+    let (gateway, logic) = (redis.store(), redis.store());
+    gateway.put(&[route(7, 1, "a1")]).await.unwrap();
+    gateway.mark_complete("a1").await.unwrap();
+    gateway.put(&[route(7, 1, "a1")]).await.unwrap();
+    redis.change_era().await;
+    gateway.mark_complete("a1").await.unwrap_err();
+    assert!(!gateway.is_complete("a1").await.unwrap());
+    assert!(logic.look_up(&[7]).await.unwrap().complete.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_is_down_fails_in_time_is_counted_and_keeps_nobody_from_starting() {
     let options =
         RedisOptions { url: Secret::new("redis://127.0.0.1:1/0"), timeout_ms: 500, ..RedisOptions::default() };
@@ -332,4 +391,56 @@ async fn a_redis_that_is_down_fails_in_time_is_counted_and_keeps_nobody_from_sta
     }
     let metrics = telemetry.metrics_text().unwrap();
     assert!(metrics.contains("im_session_store_failures_total 6"), "{metrics}");
+}
+
+/// A way to Redis that can lose what Redis answers.
+struct Wire {
+    url: String,
+    is_whole: watch::Sender<bool>,
+}
+
+impl Wire {
+    async fn lay(life: &Lifecycle) -> Self {
+        let far = infra("GOCHAT_TEST_REDIS").trim_start_matches("redis://").split('/').next().unwrap().to_owned();
+        let near = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("redis://{}/0", near.local_addr().unwrap());
+        let is_whole = watch::Sender::new(true);
+        let (connections, switch) = (life.clone(), is_whole.clone());
+        life.spawn_detached("wire", async move {
+            while let Ok((client, _)) = near.accept().await {
+                connections.spawn_detached("connection", carry(client, far.clone(), switch.subscribe()));
+            }
+        });
+        Self { url, is_whole }
+    }
+
+    /// What is asked still arrives; nobody else is let through.
+    fn lose_answers(&self) {
+        self.is_whole.send_replace(false);
+    }
+
+    /// Others are let through; who got no answers is cut off.
+    fn mend(&self) {
+        self.is_whole.send_replace(true);
+    }
+}
+
+async fn carry(mut client: TcpStream, far: String, mut is_whole: watch::Receiver<bool>) {
+    let starts_whole = *is_whole.borrow_and_update();
+    if !starts_whole {
+        return;
+    }
+    let Ok(mut server) = TcpStream::connect(far).await else { return };
+    let ((mut asked, mut told), (mut answers, mut asks)) = (client.split(), server.split());
+    let answer = async {
+        tokio::select! {
+            biased;
+            _ = is_whole.changed() => drop(is_whole.changed().await),
+            _ = copy(&mut answers, &mut told) => {}
+        }
+    };
+    tokio::select! {
+        _ = copy(&mut asked, &mut asks) => {}
+        () = answer => {}
+    }
 }

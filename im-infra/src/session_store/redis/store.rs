@@ -16,7 +16,8 @@ use super::{
     RedisOptions,
     layout::{self, Keys},
     stale::{Stale, StaleRoutes},
-    written::Written,
+    unanswered::Unanswered,
+    written::{MARK, Written},
 };
 use crate::{
     clock::Clock,
@@ -32,16 +33,6 @@ const REMOVED_AFTER_MS: i64 = 7_200_000;
 /// Users or routes in one round trip.
 const AT_ONCE: usize = 500;
 
-/// Marks an instance if the era of its routes is there still (empty: it has none), and drops marks that ran out.
-const MARK: &str = "
-    if ARGV[1] ~= '' and redis.call('GET', KEYS[2]) ~= ARGV[1] then
-        return 0
-    end
-    redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[2])
-    redis.call('ZADD', KEYS[1], ARGV[3], ARGV[4])
-    redis.call('PEXPIRE', KEYS[1], ARGV[5])
-    return 1";
-
 /// Remembers the connections of all gateways that share a Redis and a namespace. Clones share.
 #[derive(Clone)]
 pub struct RedisSessionStore {
@@ -56,6 +47,7 @@ struct Shared {
     route_ttl_ms: i64,
     complete_ttl_ms: i64,
     written: Mutex<Written>,
+    unanswered: Unanswered,
     stale: StaleRoutes,
     failures: Counter<u64>,
 }
@@ -77,6 +69,7 @@ impl RedisSessionStore {
             route_ttl_ms: signed(options.route_ttl_ms),
             complete_ttl_ms: signed(options.complete_ttl_ms),
             written: Mutex::default(),
+            unanswered: Unanswered::default(),
             stale: StaleRoutes::default(),
             failures: telemetry.meter().u64_counter(names::SESSION_STORE_FAILURES).build(),
         };
@@ -87,7 +80,7 @@ impl RedisSessionStore {
 #[async_trait]
 impl SessionStore for RedisSessionStore {
     async fn put(&self, routes: &[Route]) -> Result<Vec<u64>, SessionStoreError> {
-        self.shared.limited(self.shared.put(routes)).await
+        self.shared.limited(self.shared.put(routes)).await.inspect_err(|_| self.shared.unanswered.add(routes))
     }
 
     async fn remove(&self, routes: &[Route]) -> Result<(), SessionStoreError> {
@@ -147,7 +140,7 @@ impl Shared {
                 let added: u64 = answers.take()?;
                 // One that ran out is still there but nobody was sent anything by it.
                 let counted = before.and_then(|value| layout::expires_at_ms(&value)).is_some_and(|at| at > now_ms);
-                if added > 0 || !counted {
+                if self.unanswered.settle(route) || added > 0 || !counted {
                     new.push(route.connection_id);
                 }
             }
@@ -173,6 +166,9 @@ impl Shared {
     }
 
     async fn remove(&self, routes: &[Route]) -> Result<(), RedisError> {
+        for route in routes {
+            self.unanswered.settle(route);
+        }
         for some in routes.chunks(AT_ONCE) {
             let mut pipe = pipe();
             for route in some {
@@ -184,22 +180,31 @@ impl Shared {
     }
 
     async fn mark(&self, instance: &str) -> Result<bool, RedisError> {
-        let written = mem::take(&mut *self.written());
-        let era = match written {
-            Written::Nothing => String::new(),
-            Written::In(era) => era,
-            Written::Unsure => {
-                *self.written() = Written::Unsure;
-                return Ok(false);
-            }
+        let era = {
+            let mut written = self.written();
+            let era = match mem::take(&mut *written) {
+                Written::Nothing => String::new(),
+                Written::In(era) => era,
+                Written::Unsure => {
+                    *written = Written::Unsure;
+                    return Ok(false);
+                }
+            };
+            // Before the lock is given up: whoever gets no answer from now on has to wait for it first.
+            self.unanswered.clear();
+            era
         };
         let now_ms = self.clock.now_ms();
         let mut pipe = pipe();
         pipe.cmd("EVAL").arg(MARK).arg(2).arg(self.keys.complete()).arg(self.keys.era());
         pipe.arg(era).arg(now_ms).arg(now_ms.saturating_add(self.complete_ttl_ms)).arg(instance);
         pipe.arg(self.complete_ttl_ms.saturating_mul(2));
-        let is_marked: u64 = self.connection.query(&pipe).await?.take()?;
-        Ok(is_marked == 1)
+        let is_marked = self.connection.query(&pipe).await?.take::<u64>()? == 1;
+        if !is_marked {
+            // Another copy of Redis may hold a mark of before, which is to be taken back.
+            *self.written() = Written::Unsure;
+        }
+        Ok(is_marked)
     }
 
     /// An instance that is not sure of its routes takes its mark back. One without a mark begins anew: the pass that

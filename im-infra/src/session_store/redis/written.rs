@@ -2,6 +2,16 @@
 
 use std::mem;
 
+/// Marks an instance if the era of its routes is there still (empty: it has none), and drops marks that ran out.
+pub(super) const MARK: &str = "
+    if ARGV[1] ~= '' and redis.call('GET', KEYS[2]) ~= ARGV[1] then
+        return 0
+    end
+    redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[2])
+    redis.call('ZADD', KEYS[1], ARGV[3], ARGV[4])
+    redis.call('PEXPIRE', KEYS[1], ARGV[5])
+    return 1";
+
 /// What was written since the last mark.
 ///
 /// A flush in the middle of a pass over all routes takes those away that were written before it, and a mark after such
