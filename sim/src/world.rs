@@ -82,9 +82,9 @@ impl World {
         let log = Log::new(PARTITIONS, SLOTS);
         let queue = Queue::new(log.clone(), &telemetry);
         let routes = Arc::new(Routes::default());
-        let registry = MemoryRegistry::default();
-        let whereabouts = Gateways::new(queue.clone(), routes.clone(), Arc::new(registry.clone()));
         let scheduler = Scheduler::new(options.seed);
+        let registry = MemoryRegistry::new(scheduler.clock.clone());
+        let whereabouts = Gateways::new(queue.clone(), routes.clone(), Arc::new(registry.clone()));
         let logics = (0..LOGICS).map(|_| Logic::new(&scheduler.clock)).collect();
         Self {
             options: options.clone(),

@@ -36,7 +36,9 @@ impl Service {
         config.require_for(name)?;
         let process = Process::start(name.as_str(), config).await?;
         let keeping = process.life.part();
-        let registry = EtcdRegistry::connect(&process.config.etcd, keeping.clone()).await.context("cannot use etcd")?;
+        let registry = EtcdRegistry::connect(&process.config.etcd, keeping.clone(), process.clock.clone())
+            .await
+            .context("cannot use etcd")?;
         Ok(Self { registry: Arc::new(registry), keeping, process })
     }
 
@@ -110,7 +112,7 @@ pub(super) async fn logic(config: Config) -> anyhow::Result<()> {
         repo: service.channel(ServiceName::Logic, ServiceName::Repo),
         routes: service.routes()?,
         registry: service.registry.clone(),
-        mint: Arc::new(Mint::new(node.number, node.deadline.clone(), clock.clone())),
+        mint: Arc::new(Mint::new(node.number, node.deadline.clone(), node.clock.clone())),
         clock: clock.clone(),
         telemetry: telemetry.clone(),
     };

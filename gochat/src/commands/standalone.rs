@@ -42,7 +42,7 @@ pub(super) async fn run(mut config: Config) -> anyhow::Result<()> {
 /// Starts the services, innermost first; answers the gateway and the part in which logic and task consume.
 async fn start(process: &Process) -> anyhow::Result<(Gateway, Lifecycle)> {
     let Process { config, instance, telemetry, life, clock, tokens, readiness, .. } = process;
-    let registry: Arc<dyn Registry> = Arc::new(MemoryRegistry::default());
+    let registry: Arc<dyn Registry> = Arc::new(MemoryRegistry::new(clock.clone()));
     let routes: Arc<dyn SessionStore> = Arc::new(MemorySessionStore::default());
     let log = config.process.data_dir.join("log");
     let log =
@@ -71,7 +71,7 @@ async fn start(process: &Process) -> anyhow::Result<(Gateway, Lifecycle)> {
         repo: to_repo(ServiceName::Logic),
         routes: routes.clone(),
         registry: registry.clone(),
-        mint: Arc::new(Mint::new(node.number, node.deadline.clone(), clock.clone())),
+        mint: Arc::new(Mint::new(node.number, node.deadline.clone(), node.clock.clone())),
         clock: clock.clone(),
         telemetry: telemetry.clone(),
     };

@@ -7,8 +7,8 @@ use std::{
 
 use super::Clock;
 
-/// Tells the time in Unix milliseconds: the wall clock's at first, and from then on later by as much as has passed. Where the
-/// wall clock was wrong at first, it stays wrong.
+/// Tells the time in Unix milliseconds: the wall clock's at first, or a floor that this is behind, and from then on later by as
+/// much as has passed. Where the wall clock was wrong at first, it stays wrong.
 #[derive(Debug)]
 pub struct SteadyClock {
     wall: Clock,
@@ -21,7 +21,12 @@ pub struct SteadyClock {
 impl SteadyClock {
     /// Begins with what the wall clock says now.
     pub fn new(wall: Clock) -> Self {
-        let began_ms = wall.now_ms();
+        Self::not_before(wall, i64::MIN)
+    }
+
+    /// Begins with what the wall clock says now, but no earlier than at `floor_ms`.
+    pub fn not_before(wall: Clock, floor_ms: i64) -> Self {
+        let began_ms = wall.now_ms().max(floor_ms);
         Self { wall, began_ms, began: Instant::now(), latest_ms: AtomicI64::new(began_ms) }
     }
 
@@ -48,6 +53,16 @@ mod tests {
         assert_eq!(steady.now_ms(), 10_000);
         wall.advance_ms(3_600_007);
         assert_eq!(steady.now_ms(), 10_007);
+    }
+
+    #[test]
+    fn it_begins_no_earlier_than_at_its_floor() {
+        for wall in [Clock::manual(1_000), Clock::system()] {
+            let floor_ms = wall.now_ms() + 3_600_000;
+            let steady = SteadyClock::not_before(wall, floor_ms);
+            assert!((floor_ms..floor_ms + 60_000).contains(&steady.now_ms()));
+        }
+        assert_eq!(SteadyClock::not_before(Clock::manual(1_000), 999).now_ms(), 1_000);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::{
 
 use ferroid::{define_snowflake_id, generator::AtomicSnowflakeGenerator, id::ToU64 as _, time::TimeSource};
 
-use crate::clock::{Clock, SteadyClock};
+use crate::clock::SteadyClock;
 
 define_snowflake_id!(TimeOrdered, u64, reserved: 1, timestamp: 41, machine_id: 10, sequence: 12);
 
@@ -71,11 +71,10 @@ pub struct Mint {
 }
 
 impl Mint {
-    /// For the holder of node slot `node` (below [`NODES`]). Only the time at this moment is taken from `clock`: were it followed,
-    /// its going back would stop the minting, or make ids twice.
-    pub fn new(node: u32, lease: LeaseDeadline, clock: Clock) -> Self {
-        let time = SinceEpoch(SteadyClock::new(clock));
-        Self { generator: AtomicSnowflakeGenerator::new(u64::from(node % NODES), time), lease }
+    /// For the holder of node slot `node` (below [`NODES`]), with the clock of that slot. A clock that went back would stop the
+    /// minting, or make ids twice; so would one that is behind that of the slot's holder before.
+    pub fn new(node: u32, lease: LeaseDeadline, clock: Arc<SteadyClock>) -> Self {
+        Self { generator: AtomicSnowflakeGenerator::new(u64::from(node % NODES), SinceEpoch(clock)), lease }
     }
 
     /// The next id; larger than those before it.
@@ -92,7 +91,7 @@ impl Mint {
 }
 
 /// The library's own clock keeps a thread busy; reading the system's costs 30 ns.
-struct SinceEpoch(SteadyClock);
+struct SinceEpoch(Arc<SteadyClock>);
 
 impl TimeSource<u64> for SinceEpoch {
     fn current_millis(&self) -> u64 {
@@ -105,10 +104,15 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::clock::Clock;
+
+    fn steady(wall: Clock) -> Arc<SteadyClock> {
+        Arc::new(SteadyClock::new(wall))
+    }
 
     #[test]
     fn ids_of_several_threads_and_nodes_are_unique_and_grow() {
-        let mints = [1, 2].map(|node| Mint::new(node, LeaseDeadline::forever(), Clock::system()));
+        let mints = [1, 2].map(|node| Mint::new(node, LeaseDeadline::forever(), steady(Clock::system())));
         let mut seen = HashSet::new();
         for mint in &mints {
             let ids: Vec<i64> = (0..5_000).map(|_| mint.next().unwrap()).collect();
@@ -121,7 +125,7 @@ mod tests {
     #[test]
     fn ids_go_on_growing_when_the_wall_clock_goes_back() {
         let wall = Clock::manual(EPOCH_MS + 7_200_000);
-        let mint = Mint::new(1, LeaseDeadline::forever(), wall.clone());
+        let mint = Mint::new(1, LeaseDeadline::forever(), steady(wall.clone()));
         let before = mint.next().unwrap();
         wall.advance_ms(-3_600_000);
         let ids: Vec<i64> = (0..100).map(|_| mint.next().unwrap()).collect();
@@ -132,7 +136,7 @@ mod tests {
     fn r10_minting_stops_past_the_lease() {
         let asked = Instant::now().checked_sub(Duration::from_secs(10)).unwrap();
         let lease = LeaseDeadline::until(asked, Duration::from_secs(5));
-        let mint = Mint::new(1, lease.clone(), Clock::system());
+        let mint = Mint::new(1, lease.clone(), steady(Clock::system()));
         assert_eq!(mint.next(), Err(LeaseLost));
         lease.extend(Instant::now(), Duration::from_secs(60));
         assert!(mint.next().is_ok());

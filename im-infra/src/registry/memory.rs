@@ -10,11 +10,15 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{Instance, Registration, Registry, RegistryError, ServiceName, Slot, SlotSpace};
-use crate::ids::LeaseDeadline;
+use crate::{
+    clock::{Clock, SteadyClock},
+    ids::LeaseDeadline,
+};
 
 /// Knows the services of this process. Clones share.
 #[derive(Clone, Default)]
 pub struct MemoryRegistry {
+    clock: Clock,
     shared: Arc<Mutex<Shared>>,
 }
 
@@ -22,9 +26,16 @@ pub struct MemoryRegistry {
 struct Shared {
     instances: HashMap<ServiceName, watch::Sender<Vec<Instance>>>,
     slots: HashMap<SlotSpace, BTreeSet<u32>>,
+    /// The first time that the next holder of a slot may be told.
+    floors: HashMap<(SlotSpace, u32), i64>,
 }
 
 impl MemoryRegistry {
+    /// With another wall clock than the system's.
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, shared: Arc::default() }
+    }
+
     fn with<R>(&self, act: impl FnOnce(&mut Shared) -> R) -> R {
         act(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -53,21 +64,25 @@ impl Registry for MemoryRegistry {
     }
 
     async fn lease_slot(&self, space: SlotSpace, count: u32) -> Result<Slot, RegistryError> {
-        let number = self.with(|shared| {
+        let free = self.with(|shared| {
             let taken = shared.slots.entry(space).or_default();
             let free = (0..count).find(|number| !taken.contains(number))?;
             taken.insert(free);
-            Some(free)
+            Some((free, shared.floors.get(&(space, free)).copied().unwrap_or(i64::MIN)))
         });
-        let number = number.ok_or(RegistryError::NoFreeSlot(count))?;
-        let registry = self.clone();
+        let (number, floor_ms) = free.ok_or(RegistryError::NoFreeSlot(count))?;
+        let clock = Arc::new(SteadyClock::not_before(self.clock.clone(), floor_ms));
+        let (registry, told) = (self.clone(), clock.clone());
         let (holder, held) = watch::channel(true);
         let end = OnDrop(Some(move || {
             holder.send_replace(false);
-            registry.with(|shared| shared.slots.entry(space).or_default().remove(&number));
+            registry.with(|shared| {
+                shared.floors.insert((space, number), told.now_ms() + 1);
+                shared.slots.entry(space).or_default().remove(&number);
+            });
         }));
         let (deadline, lost) = (LeaseDeadline::forever(), CancellationToken::new());
-        Ok(Slot { number, deadline, held, lost, _end: Arc::new(end) })
+        Ok(Slot { number, deadline, clock, held, lost, _end: Arc::new(end) })
     }
 }
 

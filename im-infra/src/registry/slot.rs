@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::ids::LeaseDeadline;
+use crate::{clock::SteadyClock, ids::LeaseDeadline};
 
 /// A space of numbers of which each is held by one process at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,6 +22,9 @@ pub struct Slot {
     pub number: u32,
     /// Until when it certainly is ours.
     pub deadline: LeaseDeadline,
+    /// Tells the time for ids: later than it told any holder before while their deadlines held, however wrong the wall clocks
+    /// are.
+    pub clock: Arc<SteadyClock>,
     /// Whether the deadline holds, for those who wait for that to change: it passes while the registry is away, and holds
     /// again once the lease was renewed. What must not happen past the deadline asks the deadline itself.
     pub held: watch::Receiver<bool>,

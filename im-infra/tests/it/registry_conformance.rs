@@ -9,6 +9,8 @@ use std::{
 use etcd_client::{Client, KeyValue};
 use futures_util::future::join_all;
 use im_infra::{
+    clock::Clock,
+    ids::Mint,
     lifecycle::Lifecycle,
     registry::{
         EtcdOptions, EtcdRegistry, Instance, MemoryRegistry, Registry, RegistryError, ServiceName, Slot, SlotLost,
@@ -35,18 +37,26 @@ enum Kind {
 struct Fixture {
     one: Arc<dyn Registry>,
     other: Arc<dyn Registry>,
+    /// The wall clock of both.
+    clock: Clock,
+}
+
+fn clock() -> Clock {
+    Clock::manual(1_800_000_000_000)
 }
 
 impl Fixture {
     async fn start(kind: Kind) -> Self {
         match kind {
             Kind::Memory => {
-                let registry = MemoryRegistry::default();
-                Self { one: Arc::new(registry.clone()), other: Arc::new(registry) }
+                let clock = clock();
+                let registry = MemoryRegistry::new(clock.clone());
+                Self { one: Arc::new(registry.clone()), other: Arc::new(registry), clock }
             }
             Kind::Etcd => {
                 let etcd = Etcd::start().await;
-                Self { one: Arc::new(etcd.registry().await), other: Arc::new(etcd.registry().await) }
+                let (one, other) = (etcd.registry().await, etcd.registry().await);
+                Self { one: Arc::new(one), other: Arc::new(other), clock: etcd.clock }
             }
         }
     }
@@ -68,6 +78,7 @@ on_every_registry! {
     processes_that_start_together_get_different_slots,
     every_space_has_its_own_slots,
     r10_a_slot_is_held_until_it_is_given_back_and_who_follows_it_is_told,
+    r10_who_holds_a_slot_next_mints_larger_ids_although_its_clock_is_behind,
 }
 
 fn instance(service: ServiceName, name: &str) -> Instance {
@@ -154,6 +165,17 @@ async fn r10_a_slot_is_held_until_it_is_given_back_and_who_follows_it_is_told(fi
     assert_eq!(*told.lock().unwrap(), [false]);
 }
 
+async fn r10_who_holds_a_slot_next_mints_larger_ids_although_its_clock_is_behind(fixture: Fixture) {
+    let mint = |slot: &Slot| Mint::new(slot.number, slot.deadline.clone(), slot.clock.clone()).next().unwrap();
+    let slot = fixture.one.lease_slot(SlotSpace::Node, 1).await.unwrap();
+    let before = mint(&slot);
+    drop(slot);
+    fixture.clock.advance_ms(-3_600_000);
+    let free = || async { fixture.other.lease_slot(SlotSpace::Node, 1).await.ok() };
+    let after = mint(&eventually("the slot to be free again", free).await);
+    assert!(after > before, "{after} after {before}");
+}
+
 /// What is told of a slot, and the telling.
 fn follow(slot: &Slot) -> (Arc<Mutex<Vec<bool>>>, impl Future<Output = Result<(), SlotLost>> + Send + use<>) {
     let told: Arc<Mutex<Vec<bool>>> = Arc::default();
@@ -165,16 +187,19 @@ fn follow(slot: &Slot) -> (Arc<Mutex<Vec<bool>>>, impl Future<Output = Result<()
 struct Etcd {
     client: Client,
     namespace: String,
+    clock: Clock,
     life: Lifecycle,
 }
 
-/// The key of the only slot there is in these tests.
+/// The keys of the only slot there is in these tests, and of its floor.
 const SLOT: &str = "slots/node/0";
+const FLOOR: &str = "slots/node/0/floor";
 
 impl Etcd {
     async fn start() -> Self {
         let client = Client::connect([infra("GOCHAT_TEST_ETCD")], None).await.unwrap();
-        Self { client, namespace: format!("t{}", uuid::Uuid::new_v4().simple()), life: Lifecycle::new() }
+        let namespace = format!("t{}", uuid::Uuid::new_v4().simple());
+        Self { client, namespace, clock: clock(), life: Lifecycle::new() }
     }
 
     async fn registry(&self) -> EtcdRegistry {
@@ -188,7 +213,7 @@ impl Etcd {
             lease_ttl_ms: i64::try_from(TTL.as_millis()).unwrap(),
             ..EtcdOptions::default()
         };
-        EtcdRegistry::connect(&options, self.life.clone()).await.unwrap()
+        EtcdRegistry::connect(&options, self.life.clone(), self.clock.clone()).await.unwrap()
     }
 
     async fn get(&self, name: &str) -> Option<KeyValue> {
@@ -237,6 +262,21 @@ async fn a_freed_slot_rests_for_two_leases() {
     .await;
     assert!(freed.elapsed() >= 2 * TTL, "free after {:?}", freed.elapsed());
     assert_eq!(again.number, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r10_the_floor_of_a_slot_stays_ahead_of_its_holders_clock() {
+    let etcd = Etcd::start().await;
+    let slot = etcd.registry().await.lease_slot(SlotSpace::Node, 1).await.unwrap();
+    let lease_ms = i64::try_from(TTL.as_millis()).unwrap();
+    for _ in 0..2 {
+        eventually("the floor to be ahead by more than a lease", || async {
+            let floor_ms: i64 = etcd.get(FLOOR).await?.value_str().unwrap().parse().unwrap();
+            (floor_ms > slot.clock.now_ms() + lease_ms).then_some(())
+        })
+        .await;
+        etcd.clock.advance_ms(3_600_000);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

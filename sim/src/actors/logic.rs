@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, mem, sync::Arc};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use im_infra::{
-    clock::Clock,
+    clock::{Clock, SteadyClock},
     gateways::Whereabouts,
     ids::{LeaseDeadline, Mint, NODES, UserId},
     mq::Topic,
@@ -121,7 +121,7 @@ impl Logic {
             is_up: false,
             paused_until_us: 0,
             _node: None,
-            mint: Mint::new(0, LeaseDeadline::forever(), clock.clone()),
+            mint: Mint::new(0, LeaseDeadline::forever(), Arc::new(SteadyClock::new(clock.clone()))),
             remembered: BTreeMap::new(),
             rows: BTreeMap::new(),
             workers: BTreeMap::new(),
@@ -164,7 +164,7 @@ impl World {
             return;
         };
         let clock = self.scheduler.clock.clone();
-        let mint = Mint::new(node.number, node.deadline.clone(), clock.clone());
+        let mint = Mint::new(node.number, node.deadline.clone(), node.clock.clone());
         let epoch = self.logics[at].epoch + 1;
         self.logics[at] = Logic { epoch, is_up: true, mint, _node: Some(node), ..Logic::new(&clock) };
         self.soon(Event::Rebalance);

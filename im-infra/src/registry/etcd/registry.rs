@@ -19,6 +19,7 @@ use super::{
     slot::Keeper,
 };
 use crate::{
+    clock::Clock,
     lifecycle::Lifecycle,
     registry::{Instance, Registration, Registry, RegistryError, ServiceName, Slot, SlotSpace},
 };
@@ -30,18 +31,20 @@ const ATTEMPTS: usize = 3;
 #[derive(Clone)]
 pub struct EtcdRegistry {
     etcd: Etcd,
+    clock: Clock,
     life: Lifecycle,
     known: Arc<Mutex<HashMap<ServiceName, Known>>>,
 }
 
 impl EtcdRegistry {
     /// Its tasks are those of `life`, which should be a part of the process that is drained last: watches end when it
-    /// stops; announcements and slots end when they are dropped, and it waits for what they have to take back.
+    /// stops; announcements and slots end when they are dropped, and it waits for what they have to take back. The clocks of
+    /// slots begin with `clock`.
     ///
     /// # Errors
     /// If an endpoint is not an address; with a user, also if etcd is out of reach or refuses it.
-    pub async fn connect(options: &EtcdOptions, life: Lifecycle) -> Result<Self, RegistryError> {
-        Ok(Self { etcd: Etcd::connect(options).await?, life, known: Arc::default() })
+    pub async fn connect(options: &EtcdOptions, life: Lifecycle, clock: Clock) -> Result<Self, RegistryError> {
+        Ok(Self { etcd: Etcd::connect(options).await?, clock, life, known: Arc::default() })
     }
 
     /// Waits until the instances of a service have been read once; before that their list is empty, which does not mean
@@ -83,7 +86,7 @@ impl Registry for EtcdRegistry {
 
     async fn lease_slot(&self, space: SlotSpace, count: u32) -> Result<Slot, RegistryError> {
         let holder = uuid::Uuid::new_v4().simple().to_string();
-        let keeper = (|| Keeper::take(&self.etcd, (space, count), &holder))
+        let keeper = (|| Keeper::take((&self.etcd, &self.clock), (space, count), &holder))
             .retry(attempts())
             .when(|error| matches!(error, RegistryError::Unavailable(_)))
             .await?;
@@ -91,6 +94,7 @@ impl Registry for EtcdRegistry {
         let slot = Slot {
             number: keeper.number,
             deadline: keeper.deadline.clone(),
+            clock: keeper.clock.clone(),
             held: keeper.held.subscribe(),
             lost: keeper.lost.clone(),
             _end: Arc::new(stop.clone().drop_guard()),
