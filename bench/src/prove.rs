@@ -1,6 +1,7 @@
 //! `nemesis` and `ledger`: the command line of proof under faults.
 
 mod bugs;
+mod campaign;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -8,9 +9,7 @@ use anyhow::bail;
 use clap::{Args, Subcommand, value_parser};
 use im_bench::{
     ledger::{self, History},
-    nemesis::{
-        Campaign, Features, Means, Order, Outcome, Scenario, Subject, Verdict, can_trace, logs_of, run, schedule,
-    },
+    nemesis::{Features, Means, Order, Outcome, Scenario, Subject, Verdict, can_trace, logs_of, run, schedule},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -41,9 +40,9 @@ pub(crate) enum NemesisCommand {
     ///
     /// Void runs do not count; where strace may not trace, those that need it are void. Scenarios that let a process crash
     /// somewhere, or move its clock, take part where the binary has failpoints. After each run TARGET-summary.json is written.
-    /// Ctrl-C ends the sitting; the run at work is done again in the next one. Exit codes: 0 enough runs and all clean, 1
+    /// Ctrl-C ends the sitting; the runs under way are done again in the next one. Exit codes: 0 enough runs and all clean, 1
     /// violations or failures, 2 a wrong request, 3 not yet enough.
-    Campaign(CampaignArgs),
+    Campaign(campaign::CampaignArgs),
     /// Plants bugs in the services, one after the other, and looks whether the ledger finds them.
     ///
     /// Each has its scenarios, and a number of runs after which it counts as missed. What the folder holds of earlier sittings is
@@ -101,28 +100,6 @@ pub(crate) struct RunArgs {
     site: Site,
 }
 
-/// `nemesis campaign`.
-#[derive(Args)]
-pub(crate) struct CampaignArgs {
-    /// Runs that are to count.
-    #[arg(long, default_value_t = 200, value_parser = value_parser!(u32).range(1..=100_000))]
-    runs: u32,
-    /// Runs of this sitting, at most.
-    #[arg(long, value_parser = value_parser!(u32).range(1..=100_000))]
-    at_most: Option<u32>,
-    /// To what it is done.
-    #[arg(long, value_enum)]
-    target: Subject,
-    /// The seed of the first run; each one after it has the next.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Where outcomes, histories and the summary are kept.
-    #[arg(long, value_name = "DIR")]
-    folder: PathBuf,
-    #[command(flatten)]
-    site: Site,
-}
-
 /// `ledger`.
 #[derive(Subcommand)]
 pub(crate) enum LedgerCommand {
@@ -175,7 +152,7 @@ pub(crate) async fn nemesis(command: NemesisCommand, stop: &CancellationToken) -
     match command {
         NemesisCommand::List => list(),
         NemesisCommand::Run(args) => Box::pin(run_one(&args, stop)).await?,
-        NemesisCommand::Campaign(args) => Box::pin(campaign(&args, stop)).await?,
+        NemesisCommand::Campaign(args) => Box::pin(campaign::campaign(&args, stop)).await?,
         NemesisCommand::Bugs(args) => Box::pin(bugs::bugs(&args, stop)).await?,
     }
     Ok(())
@@ -232,32 +209,6 @@ fn judged(outcome: &Outcome) -> anyhow::Result<()> {
         Verdict::Violated => bail!("{} violations", outcome.violations),
         Verdict::Void => Err(Void(outcome.void.clone().unwrap_or_default()).into()),
     }
-}
-
-async fn campaign(args: &CampaignArgs, stop: &CancellationToken) -> anyhow::Result<()> {
-    let means = args.site.tools.means(args.target).await?;
-    // Scenario and history are the campaign's own for each run.
-    let order = args.site.order(&Scenario::all()[0], args.target, args.seed, PathBuf::new());
-    let (folder, wanted) = (args.folder.clone(), args.runs as usize);
-    let tries_max = args.at_most.map_or(usize::MAX, |runs| runs as usize);
-    let failpoints = Features::of(&means.gochat).await?.have_failpoints();
-    let campaign = Campaign { folder, wanted, tries_max, failpoints, order };
-    let summary = Box::pin(campaign.go_on(&means, stop, |line: &str| note(line))).await?;
-    let (violated, void, failed) = (summary.violated.len(), summary.void.len(), summary.failed.len());
-    say(format_args!(
-        "{} of {} runs: {} clean, {violated} violated; beside them {void} void, {failed} failed; {} faults, {} commands acknowledged, {} pushes due",
-        summary.counted, summary.wanted, summary.clean, summary.faults, summary.acknowledged, summary.pushes_due
-    ));
-    let bad: Vec<&str> = summary.violated.iter().chain(&summary.failed).map(String::as_str).collect();
-    if !bad.is_empty() {
-        bail!("see {} in {}", bad.join(", "), args.folder.display());
-    }
-    if summary.counted < summary.wanted {
-        return Err(
-            Void(format!("{} runs are still to be done: run it again", summary.wanted - summary.counted)).into()
-        );
-    }
-    Ok(())
 }
 
 /// Says what is wrong with a history.

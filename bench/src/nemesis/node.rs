@@ -19,7 +19,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::fault::Service;
+use super::{fault::Service, place::Place};
 use crate::ready::Ready;
 
 const START_MAX: Duration = Duration::from_secs(60);
@@ -46,6 +46,7 @@ pub(super) struct Node {
     child: Child,
     /// Where clients find it; it keeps it over restarts.
     pub(super) address: String,
+    _place: Option<Place>,
     /// Where operators ask.
     pub(super) admin: String,
     /// By how much its wall clock is wrong.
@@ -61,13 +62,14 @@ impl Node {
         let clock = start.folder.join(format!("{name}.clock"));
         fs::write(&clock, shift::written(0)).with_context(|| format!("cannot write {}", clock.display()))?;
         start.settings.push((shift::VARIABLE.to_owned(), clock.display().to_string()));
-        let running = ready(service, &name, &start).await?;
+        let mut place = None;
         if matches!(service, Service::Gateway | Service::Standalone) {
-            ensure!(!running.address.is_empty(), "{name} did not say where it listens");
-            start.settings.push(("GOCHAT__GATEWAY__HTTP__LISTEN".into(), running.address.clone()));
+            let address = place.insert(Place::free().context("no free port")?).address()?;
+            start.settings.push(("GOCHAT__GATEWAY__HTTP__LISTEN".into(), address.to_string()));
         }
-        let Running { child, address, admin, output } = running;
-        Ok(Self { service, start, name, child, address, admin, clock, _output: output })
+        let Running { child, address, admin, output } = ready(service, &name, &start).await?;
+        ensure!(place.is_none() || !address.is_empty(), "{name} did not say where it listens");
+        Ok(Self { service, start, name, child, address, _place: place, admin, clock, _output: output })
     }
 
     /// Its number in the system.
@@ -221,7 +223,6 @@ fn command(start: &Start) -> Command {
         .env("GOCHAT__TELEMETRY__LOG__LEVEL", "info,sqlx=warn")
         .env("GOCHAT__ADMIN__LISTEN", "127.0.0.1:0")
         .env("GOCHAT__RPC__LISTEN", "127.0.0.1:0")
-        .env("GOCHAT__GATEWAY__HTTP__LISTEN", "127.0.0.1:0")
         .env("GOCHAT__GATEWAY__RATE__ANONYMOUS_PER_MINUTE", "1000000")
         .env("GOCHAT__GATEWAY__RATE__COMMANDS_PER_SECOND", "100000")
         .env("GOCHAT__GATEWAY__RATE__COMMANDS_BURST", "100000")

@@ -7,7 +7,10 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use tokio::time::{sleep, timeout};
+use tokio::{
+    task::spawn_blocking,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -105,7 +108,8 @@ pub async fn run(order: &Order, means: &Means, stop: &CancellationToken) -> anyh
     Box::pin(read_logs(&scene, database_url)).await?;
     world.end().await?;
     let events = recorder.finish().with_context(|| format!("cannot write {}", order.history.display()))?;
-    Ok(Outcome::of(&facts, &events, &check(&events)))
+    // Others may be talking meanwhile.
+    Ok(spawn_blocking(move || Outcome::of(&facts, &events, &check(&events))).await?)
 }
 
 /// Does the schedule, heals, and lets the users talk to the end of their time; answers for how long faults were at work.

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Catch, Finding, Trial};
 use crate::nemesis::{
     Means, Order,
-    campaign::{clear, save},
+    kept::{clear, save},
     logs_of, run,
 };
 

@@ -1,0 +1,26 @@
+//! Files that are kept of runs.
+
+use std::{fs, io, path::Path};
+
+use anyhow::Context as _;
+use serde::Serialize;
+
+use super::play::logs_of;
+
+/// Whole or not at all, whatever happens to this program.
+pub(super) fn save(path: &Path, what: &impl Serialize) -> anyhow::Result<()> {
+    let fresh = path.with_extension("new");
+    let written = fs::write(&fresh, serde_json::to_string_pretty(what)?).and_then(|()| fs::rename(&fresh, path));
+    written.with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Nothing is left of a run.
+pub(super) fn clear(history: &Path) -> io::Result<()> {
+    for gone in [fs::remove_file(history), fs::remove_dir_all(logs_of(history))] {
+        match gone {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
