@@ -3,7 +3,10 @@
 mod bugs;
 mod campaign;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::bail;
 use clap::{Args, Subcommand, value_parser};
@@ -39,7 +42,7 @@ pub(crate) enum NemesisCommand {
     /// Many runs, scenario after scenario, over as many sittings as it takes: what its folder holds is not done again.
     ///
     /// Void runs do not count; where strace may not trace, those that need it are void. Scenarios that let a process crash
-    /// somewhere, or move its clock, take part where the binary has failpoints. After each run TARGET-summary.json is written.
+    /// somewhere, or move its clock, take part where the binary has failpoints. The table is written after each run.
     /// Ctrl-C ends the sitting; the runs under way are done again in the next one. Exit codes: 0 enough runs and all clean, 1
     /// violations or failures, 2 a wrong request, 3 not yet enough.
     Campaign(campaign::CampaignArgs),
@@ -119,6 +122,16 @@ fn minutes(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(minutes) if (MINUTES_MIN..=MINUTES_MAX).contains(&minutes) => Ok(minutes),
         _ => Err(format!("{MINUTES_MIN} to {MINUTES_MAX} minutes: with less load a run is void")),
+    }
+}
+
+/// Said before hours of runs, not after them.
+fn check_out(path: &Path) -> anyhow::Result<()> {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") && !folder.is_dir() => {
+            Err(usage(format!("there is no folder {}: make it, or choose another --out", folder.display())))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -7,10 +7,15 @@ use serde::Serialize;
 
 use super::play::logs_of;
 
-/// Whole or not at all, whatever happens to this program.
+/// As JSON, whole or not at all.
 pub(super) fn save(path: &Path, what: &impl Serialize) -> anyhow::Result<()> {
+    write(path, &serde_json::to_string_pretty(what)?)
+}
+
+/// Whole or not at all, whatever happens to this program.
+pub(super) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     let fresh = path.with_extension("new");
-    let written = fs::write(&fresh, serde_json::to_string_pretty(what)?).and_then(|()| fs::rename(&fresh, path));
+    let written = fs::write(&fresh, text).and_then(|()| fs::rename(&fresh, path));
     written.with_context(|| format!("cannot write {}", path.display()))
 }
 

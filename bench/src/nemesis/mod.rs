@@ -40,7 +40,7 @@ mod user;
 mod victim;
 mod world;
 
-pub use campaign::{Campaign, Summary, Try};
+pub use campaign::{Campaign, Share, Summary, Try};
 pub use fault::{DiskError, Fault, Server, Service, Subject, Victim, Way};
 pub use features::Features;
 pub use hunt::{Catch, Finding, Hunt, Trial, document};

@@ -1,9 +1,6 @@
 //! `nemesis bugs`.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -11,7 +8,7 @@ use im_bench::nemesis::{Features, Finding, Hunt, Subject, Trial, document};
 use im_infra::planted::Bug;
 use tokio_util::sync::CancellationToken;
 
-use super::Tools;
+use super::{Tools, check_out};
 use crate::{
     error::{Void, usage},
     output::{note, say},
@@ -46,10 +43,7 @@ pub(super) async fn bugs(args: &BugsArgs, stop: &CancellationToken) -> anyhow::R
             means.gochat.display()
         )));
     }
-    // Said before hours of runs, not after them.
-    if let Some(folder) = args.out.parent().filter(|folder| *folder != Path::new("") && !folder.is_dir()) {
-        return Err(usage(format!("there is no folder {}: make it, or choose another --out", folder.display())));
-    }
+    check_out(&args.out)?;
     let hunt = Hunt { folder: args.folder.clone(), bugs };
     Box::pin(hunt.go_on(&means, stop, |line: &str| note(line))).await?;
     let all = Bug::ALL.iter().map(|bug| anyhow::Ok((*bug, hunt.finding(*bug)?)));

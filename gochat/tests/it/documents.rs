@@ -103,6 +103,11 @@ fn rendered() -> String {
     if root().join("docs/planted-bugs.md").exists() {
         text.push_str("\n[Planted bugs](planted-bugs.md): what shows that the proof under faults can fail.\n");
     }
+    if root().join("docs/campaign.md").exists() {
+        text.push_str(
+            "\n[A campaign under faults](campaign.md): runs of the nemesis in number, and what came of them.\n",
+        );
+    }
     text
 }
 

@@ -7,6 +7,7 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    publish::publish,
     summary::Summary,
     tries::{Tried, Try, file_of, name_of, read_tries},
 };
@@ -20,7 +21,6 @@ use crate::nemesis::{
 
 /// So many runs in a row that could not even be done end a sitting.
 const FAILED_IN_ROW_MAX: usize = 3;
-const SUMMARY: &str = "summary.json";
 const HISTORY: &str = "history.gz";
 
 /// What is to be done.
@@ -28,6 +28,9 @@ const HISTORY: &str = "history.gz";
 pub struct Campaign {
     /// Where everything is kept.
     pub folder: PathBuf,
+    /// The document, written after each run from all that the folder holds; raw results go beside it, into a folder of its name
+    /// without the extension, which it must have.
+    pub out: PathBuf,
     /// Runs that are to count.
     pub wanted: usize,
     /// Tries of this sitting, at most.
@@ -116,7 +119,7 @@ impl<'a> Sitting<'a> {
         let summary = Summary::of(campaign.wanted, &tries);
         let numbers = tries.iter().map(|tried| tried.number).collect();
         let sitting = Self { campaign, summary, numbers, left: campaign.tries_max, failed_in_row: 0 };
-        sitting.save()?;
+        sitting.publish()?;
         Ok(sitting)
     }
 
@@ -144,15 +147,16 @@ impl<'a> Sitting<'a> {
             Try::Done(_) => {}
         }
         self.summary.add(tried);
-        self.save()
+        self.publish()
     }
 
     fn gave_up(&self) -> bool {
         self.failed_in_row >= FAILED_IN_ROW_MAX
     }
 
-    fn save(&self) -> anyhow::Result<()> {
-        save(&self.campaign.folder.join(format!("{}-{SUMMARY}", self.campaign.order.subject)), &self.summary)
+    fn publish(&self) -> anyhow::Result<()> {
+        let Campaign { folder, out, order, .. } = self.campaign;
+        publish(folder, out, (order.subject, &self.summary))
     }
 
     fn told(&self, Tried { name, done, .. }: &Tried) -> String {

@@ -24,14 +24,33 @@ pub struct Summary {
     pub void: Vec<String>,
     /// By their names: not done.
     pub failed: Vec<String>,
-    /// Clean runs of each scenario.
-    pub by_scenario: BTreeMap<String, usize>,
-    /// Faults, of the runs that count.
+    /// What each scenario has of the runs that count.
+    pub by_scenario: BTreeMap<String, Share>,
+    /// Load of the runs that count.
+    pub load_ms: u64,
+    /// Faults in them, and how many of these met commands without an outcome.
     pub faults: usize,
+    /// See above.
+    pub hits: usize,
     /// Commands that were acknowledged in them.
     pub acknowledged: usize,
+    /// Commands without an outcome in them.
+    pub unknown: usize,
     /// Pushes that were due in them.
     pub pushes_due: usize,
+}
+
+/// What one scenario has of a campaign: runs that count, and what was in them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// Runs that count.
+    pub counted: usize,
+    /// Without a violation.
+    pub clean: usize,
+    /// Faults.
+    pub faults: usize,
+    /// Commands that were acknowledged.
+    pub acknowledged: usize,
 }
 
 impl Summary {
@@ -48,17 +67,26 @@ impl Summary {
             Try::Done(outcome) => outcome,
             Try::Failed { .. } => return self.failed.push(name.clone()),
         };
-        match outcome.verdict() {
+        let clean = match outcome.verdict() {
             Verdict::Void => return self.void.push(name.clone()),
-            Verdict::Violated => self.violated.push(name.clone()),
-            Verdict::Clean => {
-                self.clean += 1;
-                *self.by_scenario.entry(outcome.scenario.clone()).or_default() += 1;
+            Verdict::Violated => {
+                self.violated.push(name.clone());
+                0
             }
-        }
+            Verdict::Clean => 1,
+        };
         self.counted += 1;
+        self.clean += clean;
+        self.load_ms += outcome.load_ms;
         self.faults += outcome.faults;
+        self.hits += outcome.hits;
         self.acknowledged += outcome.acknowledged;
+        self.unknown += outcome.unknown;
         self.pushes_due += outcome.pushes_due;
+        let share = self.by_scenario.entry(outcome.scenario.clone()).or_default();
+        share.counted += 1;
+        share.clean += clean;
+        share.faults += outcome.faults;
+        share.acknowledged += outcome.acknowledged;
     }
 }

@@ -8,7 +8,8 @@ fn campaign(folder: &Path) -> Campaign {
     let scenario = &Scenario::all()[0];
     let (subject, load) = (Subject::Processes, Duration::from_secs(30));
     let order = Order { scenario, subject, seed: 100, load, users: 6, rate: 10, history };
-    Campaign { folder, wanted: 3, tries_max: 10, at_once: 1, failpoints: false, order }
+    let out = folder.join("campaign.md");
+    Campaign { folder, out, wanted: 3, tries_max: 10, at_once: 1, failpoints: false, order }
 }
 
 fn outcome(order: &Order, violations: usize, void: Option<&str>) -> Outcome {
@@ -139,6 +140,35 @@ async fn runs_that_go_on_at_once_leave_a_file_each() {
     let tries = read_tries(folder.path(), Subject::Standalone).unwrap();
     assert!((FAILED_IN_ROW_MAX..=FAILED_IN_ROW_MAX + 1).contains(&tries.len()), "{tries:?}");
     assert!(told == tries.len() && tries.iter().map(|tried| tried.number).eq(0..tries.len()), "{tries:?}");
+}
+
+#[test]
+fn a_sitting_that_is_cut_leaves_a_document_and_raw_results_of_both_subjects() {
+    let folder = tempfile::tempdir().unwrap();
+    let processes = campaign(folder.path());
+    let mut standalone = Campaign { wanted: 1, ..campaign(folder.path()) };
+    standalone.order.subject = Subject::Standalone;
+    for (campaign, tries) in
+        [(&processes, vec![clean(&processes, 0), failed(&processes, 1)]), (&standalone, vec![clean(&standalone, 0)])]
+    {
+        let mut sitting = Sitting::begin(campaign).unwrap();
+        for tried in tries {
+            keep(campaign, &tried);
+            sitting.add(&tried).unwrap();
+        }
+    }
+    let text = fs::read_to_string(folder.path().join("campaign.md")).unwrap();
+    for told in
+        ["\n## processes\n\n1 of 3 runs: 1 clean, 0 violated.", "\n## standalone\n\n1 of 1 runs: 1 clean, 0 violated."]
+    {
+        assert!(text.contains(told), "{text}");
+    }
+    let raw = fs::read_to_string(folder.path().join("campaign/processes.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> = raw.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [done, failed] = &lines[..] else { panic!("{raw}") };
+    assert_eq!(done["name"], "processes-0000-kill-gateway-100");
+    assert_eq!(done["done"]["acknowledged"], 9);
+    assert_eq!(failed["failed"]["why"], "no broker");
 }
 
 #[test]
