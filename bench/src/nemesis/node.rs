@@ -1,7 +1,7 @@
 //! One of our processes, and how to start it again.
 
 use std::{
-    fs,
+    fs, mem,
     os::unix::{fs::FileExt as _, process::ExitStatusExt as _},
     path::PathBuf,
     process::{ExitStatus, Stdio},
@@ -51,6 +51,10 @@ pub(super) struct Node {
     pub(super) admin: String,
     /// By how much its wall clock is wrong.
     clock: PathBuf,
+    /// Commits of this process that were refused because it had lost the partition meanwhile, as far as it was asked.
+    pub(super) fenced: u64,
+    /// Those of the processes before it.
+    fenced_before: u64,
     /// Its output must go on being read, or the pipe fills and it waits.
     _output: JoinSet<()>,
 }
@@ -69,7 +73,20 @@ impl Node {
         }
         let Running { child, address, admin, output } = ready(service, &name, &start).await?;
         ensure!(place.is_none() || !address.is_empty(), "{name} did not say where it listens");
-        Ok(Self { service, start, name, child, address, _place: place, admin, clock, _output: output })
+        let (fenced, fenced_before) = (0, 0);
+        Ok(Self {
+            service,
+            start,
+            name,
+            child,
+            address,
+            _place: place,
+            admin,
+            clock,
+            fenced,
+            fenced_before,
+            _output: output,
+        })
     }
 
     /// Its number in the system.
@@ -114,6 +131,12 @@ impl Node {
     fn take(&mut self, running: Running) {
         let Running { child, address, admin, output } = running;
         (self.child, self.address, self.admin, self._output) = (child, address, admin, output);
+        self.fenced_before += mem::take(&mut self.fenced);
+    }
+
+    /// Of all the processes it has been.
+    pub(super) fn fenced_in_all(&self) -> u64 {
+        self.fenced_before + self.fenced
     }
 
     /// Once it has ended: with this in `FAILPOINTS`, that once; answers whether it lives. One that died there before it was ready

@@ -91,6 +91,7 @@ pub async fn run(order: &Order, means: &Means, stop: &CancellationToken) -> anyh
     let (done, ()) = tokio::join!(nemesis, Box::pin(scene.play()));
     let faulty = done?;
     Box::pin(settle(&scene, order.subject)).await?;
+    world.count_fenced().await;
     let facts = Facts {
         scenario: order.scenario,
         subject: order.subject,
@@ -98,7 +99,7 @@ pub async fn run(order: &Order, means: &Means, stop: &CancellationToken) -> anyh
         rate: order.rate,
         faulty_ms: u64::try_from(faulty.as_millis())?,
         lost_commits: world.lost_commits(),
-        fenced: world.fenced().await as u64,
+        fenced: world.fenced(),
         restarts: world.restarts,
         crashes: world.crashes,
         injected: world.injected,
@@ -127,6 +128,7 @@ async fn hurt(
         if waited.is_ok() {
             break;
         }
+        world.count_fenced().await;
         if step.fault.hurts() {
             meets_work(recorder).await;
         }

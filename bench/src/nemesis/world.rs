@@ -100,15 +100,20 @@ impl World {
         proxy.map_or(0, Proxy::lost_commits)
     }
 
-    /// Commits that were refused because their process had lost the partition meanwhile.
-    pub(super) async fn fenced(&self) -> f64 {
-        let mut sum = 0.0;
-        for node in &self.nodes {
-            let text = self.ask(node, "metrics").await.map(|(_, text)| text).unwrap_or_default();
-            let counts = text.lines().filter_map(|line| line.strip_prefix("im_mq_commits_fenced_total{"));
-            sum += counts.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>();
+    /// Asks every process how many of its commits were refused because it had lost the partition meanwhile. One that dies takes
+    /// its count with it, so this comes before anything is done to any.
+    pub(super) async fn count_fenced(&mut self) {
+        for node in &mut self.nodes {
+            // One that does not answer has said last what is known of it.
+            if let Ok((true, text)) = ask(&self.http, &node.admin, "metrics").await {
+                node.fenced = fenced(&text);
+            }
         }
-        sum
+    }
+
+    /// What was counted of all processes that ever were.
+    pub(super) fn fenced(&self) -> u64 {
+        self.nodes.iter().map(Node::fenced_in_all).sum()
     }
 
     /// Every way open, every process running and ready.
@@ -130,18 +135,13 @@ impl World {
     /// What a process says that it lacks.
     async fn lacking(&self) -> Option<String> {
         for node in &self.nodes {
-            match self.ask(node, "readyz").await {
+            match ask(&self.http, &node.admin, "readyz").await {
                 Ok((true, _)) => {}
                 Ok((false, text)) => return Some(format!("{}: {}", node.service.name(), text.trim())),
                 Err(error) => return Some(format!("{}: {error:#}", node.service.name())),
             }
         }
         None
-    }
-
-    async fn ask(&self, node: &Node, what: &str) -> anyhow::Result<(bool, String)> {
-        let answer = self.http.get(format!("http://{}/{what}", node.admin)).send().await?;
-        Ok((answer.status().is_success(), answer.text().await?))
     }
 
     pub(super) async fn supervise(&mut self) -> anyhow::Result<()> {
@@ -180,6 +180,18 @@ impl World {
     }
 }
 
+/// Whether a process says yes to that, and what it says.
+async fn ask(http: &reqwest::Client, admin: &str, what: &str) -> anyhow::Result<(bool, String)> {
+    let answer = http.get(format!("http://{admin}/{what}")).send().await?;
+    Ok((answer.status().is_success(), answer.text().await?))
+}
+
+/// Of the metrics of a process.
+fn fenced(metrics: &str) -> u64 {
+    let counts = metrics.lines().filter_map(|line| line.strip_prefix("im_mq_commits_fenced_total{"));
+    counts.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as u64
+}
+
 /// Sessions of 3 s and leases of 2 s: a pause can outlive them.
 fn settings(servers: &Infrastructure) -> anyhow::Result<Vec<(String, String)>> {
     let own = [
@@ -195,4 +207,17 @@ fn settings(servers: &Infrastructure) -> anyhow::Result<Vec<(String, String)>> {
         ("REDIS__URL", servers.through(Server::Redis)?),
     ];
     Ok(own.into_iter().map(|(key, value)| (format!("GOCHAT__{key}"), value)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_commits_are_counted_over_all_groups_and_topics() {
+        let metrics = "# TYPE im_mq_commits_fenced_total counter\nim_mq_commits_fenced_total{group=\"im-logic\",topic=\"a\"} 2\n\
+                       im_mq_commits_fenced_total{group=\"im-task\",topic=\"b\"} 1\nim_mq_commits_total{group=\"im-logic\"} 900\n";
+        assert_eq!(fenced(metrics), 3);
+        assert_eq!(fenced(""), 0);
+    }
 }
