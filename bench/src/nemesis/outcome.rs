@@ -14,6 +14,9 @@ use crate::ledger::{Event, Report};
 const LOAD_MIN_MS: u64 = 20_000;
 /// Faults take their part of the time: of what was to be sent outside of them so much must have been acknowledged, in percent.
 const LOAD_SHARE_PERCENT: u64 = 50;
+/// Who is to be pushed what was acknowledged: every conversation has at least two members, and each is there with a device when
+/// nothing is wrong. As faults take their part of that, too, the share is the same.
+const PUSHES_EACH: usize = 2;
 /// Violations that are told; all are counted.
 const VIOLATIONS_TOLD: usize = 20;
 
@@ -162,6 +165,7 @@ impl Outcome {
     fn why_void(&self, facts: &Facts) -> Option<String> {
         let calm_ms = self.load_ms.saturating_sub(facts.faulty_ms);
         let wanted = u64::from(facts.rate) * calm_ms / 1_000 * LOAD_SHARE_PERCENT / 100;
+        let pushes_wanted = self.acknowledged * PUSHES_EACH * LOAD_SHARE_PERCENT as usize / 100;
         if facts.interrupted {
             Some("it was interrupted".to_owned())
         } else if facts.scenario.needs == Evidence::Crashed && self.crashes == 0 {
@@ -172,6 +176,8 @@ impl Outcome {
             Some(format!("there was load for {} ms only, {LOAD_MIN_MS} are needed", self.load_ms))
         } else if (self.acknowledged as u64) < wanted {
             Some(format!("{} commands were acknowledged, {wanted} are needed", self.acknowledged))
+        } else if self.pushes_due < pushes_wanted {
+            Some(format!("{} pushes could be judged, {pushes_wanted} are needed", self.pushes_due))
         } else if self.hits == 0 || self.hits * 2 < self.faults {
             Some(format!("{} of {} faults met a command without an outcome", self.hits, self.faults))
         } else if facts.scenario.needs == Evidence::LostCommit && self.lost_commits == 0 {
@@ -234,7 +240,8 @@ mod tests {
     }
 
     fn verdict(facts: &Facts, events: &[Event], acknowledged: usize, violations: Vec<Violation>) -> Verdict {
-        Outcome::of(facts, events, &Report { acknowledged, violations, ..Report::default() }).verdict()
+        let pushes_due = acknowledged;
+        Outcome::of(facts, events, &Report { acknowledged, pushes_due, violations, ..Report::default() }).verdict()
     }
 
     #[test]
@@ -262,6 +269,16 @@ mod tests {
         let disk = facts("failing-sync-mariadb");
         assert_eq!(verdict(&disk, &load, 100, vec![]), Verdict::Void, "its disk went on");
         assert_eq!(verdict(&Facts { injected: 1, ..disk }, &load, 100, vec![]), Verdict::Clean);
+    }
+
+    #[test]
+    fn a_run_in_which_few_were_there_to_be_pushed_anything_is_void() {
+        let judged = |pushes_due| {
+            let report = Report { acknowledged: 100, pushes_due, ..Report::default() };
+            Outcome::of(&facts("kill-repo"), &events([1, 1]), &report)
+        };
+        assert_eq!(judged(100).verdict(), Verdict::Clean);
+        assert_eq!(judged(99).void.as_deref(), Some("99 pushes could be judged, 100 are needed"));
     }
 
     #[test]
