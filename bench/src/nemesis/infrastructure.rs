@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs, io,
+    fs, io, mem,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::Stdio,
@@ -10,12 +10,17 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
+use rustix::process::Signal;
 use tempfile::TempDir;
-use tokio::{process::Command, task::spawn_blocking};
+use tokio::{
+    process::{Child, Command},
+    task::spawn_blocking,
+};
 
 use super::{
     fault::Server,
     proxy::{Bound, Proxy},
+    signal::send,
 };
 
 /// Where Kafka tells its clients to go, as `scripts/infra` reads it.
@@ -30,33 +35,45 @@ pub(super) struct Infrastructure {
     folder: TempDir,
     /// By the names of `scripts/infra env`.
     addresses: HashMap<String, String>,
+    /// The way to Kafka, until there is one.
+    kafka: Option<Bound>,
     advertised: String,
     pub(super) proxies: BTreeMap<Server, Proxy>,
-    down: bool,
+    /// The script, while it starts them.
+    starting: Option<Child>,
+    is_up: bool,
 }
 
 impl Infrastructure {
-    /// On free ports, with new data.
-    pub(super) async fn start(script: &Path, folder: &Path) -> anyhow::Result<Self> {
+    /// Nothing runs yet.
+    pub(super) async fn prepare(script: &Path, folder: &Path) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("gochat-nemesis.").tempdir_in(folder);
         let folder = folder.context("cannot make a folder for the servers")?;
         // Kafka tells its clients where it is, so the way to it has to be known first.
         let kafka = Bound::free().await.context("no free port")?;
         let advertised = kafka.address()?.to_string();
         let (script, addresses, proxies) = (script.to_owned(), HashMap::new(), BTreeMap::new());
-        let mut infrastructure = Self { script, folder, addresses, advertised, proxies, down: false };
-        infrastructure.script(&["up"], &Server::ALL.map(Server::service)).await?;
-        infrastructure.read_addresses()?;
-        let mut kafka = Some(kafka);
+        let (kafka, starting) = (Some(kafka), None);
+        Ok(Self { script, folder, addresses, kafka, advertised, proxies, starting, is_up: false })
+    }
+
+    /// On free ports, with new data.
+    pub(super) async fn start(&mut self) -> anyhow::Result<()> {
+        self.is_up = true;
+        let starting = self.begin(&["up"], &Server::ALL.map(Server::service))?;
+        let status = self.starting.insert(starting).wait().await?;
+        self.starting = None;
+        ensure!(status.success(), "{} started no servers", self.script.display());
+        self.read_addresses()?;
         for server in Server::ALL {
-            let bound = match kafka.take_if(|_| server == Server::Kafka) {
+            let bound = match self.kafka.take_if(|_| server == Server::Kafka) {
                 Some(bound) => bound,
                 None => Bound::free().await.context("no free port")?,
             };
-            let (_, address) = infrastructure.address(server)?;
-            infrastructure.proxies.insert(server, bound.toward(address)?);
+            let (_, address) = self.address(server)?;
+            self.proxies.insert(server, bound.toward(address)?);
         }
-        Ok(infrastructure)
+        Ok(())
     }
 
     fn read_addresses(&mut self) -> anyhow::Result<()> {
@@ -171,11 +188,15 @@ impl Infrastructure {
     }
 
     async fn script(&self, before: &[&str], after: &[&str]) -> anyhow::Result<()> {
-        let mut command = Command::from(self.command(before, after));
-        let status = command.status().await.with_context(|| format!("cannot run {}", self.script.display()))?;
+        let status = self.begin(before, after)?.wait().await?;
         let path = self.folder.path().display();
         ensure!(status.success(), "{} {} {path} {} failed", self.script.display(), before.join(" "), after.join(" "));
         Ok(())
+    }
+
+    fn begin(&self, before: &[&str], after: &[&str]) -> anyhow::Result<Child> {
+        let mut command = Command::from(self.command(before, after));
+        command.spawn().with_context(|| format!("cannot run {}", self.script.display()))
     }
 
     fn command(&self, before: &[&str], after: &[&str]) -> std::process::Command {
@@ -188,16 +209,20 @@ impl Infrastructure {
         command
     }
 
-    /// Stops all servers.
+    /// Stops all servers, those that are just being started, too.
     pub(super) async fn end(mut self) -> anyhow::Result<()> {
-        self.down = true;
-        self.script(&["down"], &[]).await
+        if let Some(mut starting) = self.starting.take() {
+            // It stops what it has started, and then ends.
+            let _ = send(&starting, Signal::TERM);
+            starting.wait().await?;
+        }
+        if mem::take(&mut self.is_up) { self.script(&["down"], &[]).await } else { Ok(()) }
     }
 }
 
 impl Drop for Infrastructure {
     fn drop(&mut self) {
-        if !self.down {
+        if self.is_up {
             // What is left running would outlive this program.
             let _ = self.command(&["down"], &[]).status();
         }

@@ -31,6 +31,7 @@ mod scenario;
 mod scene;
 mod schedule;
 mod settle;
+mod signal;
 mod socket;
 mod strace;
 mod strike;

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use im_infra::clock::shift;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tokio::{
     fs::{File, OpenOptions},
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
@@ -19,7 +19,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{fault::Service, place::Place};
+use super::{fault::Service, place::Place, signal::send};
 use crate::ready::Ready;
 
 const START_MAX: Duration = Duration::from_secs(60);
@@ -103,9 +103,9 @@ impl Node {
     }
 
     pub(super) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
-        let pid = self.pid()?;
-        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).context("no such process")?;
-        kill_process(pid, signal).with_context(|| format!("cannot signal {}", self.name))
+        let sent = send(&self.child, signal).with_context(|| format!("cannot signal {}", self.name))?;
+        ensure!(sent, "{} has ended by itself", self.name);
+        Ok(())
     }
 
     /// SIGKILL, until it is gone.

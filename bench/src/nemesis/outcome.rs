@@ -128,8 +128,8 @@ impl Outcome {
         outcome
     }
 
-    /// Of a run that cannot be done here: nothing was started.
-    pub(super) fn not_here(scenario: &Scenario, subject: Subject, seed: u64, why: String) -> Self {
+    /// Of a run in which nobody talked, and why.
+    pub(super) fn nothing(scenario: &Scenario, subject: Subject, seed: u64, why: &str) -> Self {
         Self {
             scenario: scenario.name.to_owned(),
             subject,
@@ -149,7 +149,7 @@ impl Outcome {
             pushes_due: 0,
             violations: 0,
             told: Vec::new(),
-            void: Some(why),
+            void: Some(why.to_owned()),
         }
     }
 
@@ -284,7 +284,7 @@ mod tests {
     #[test]
     fn what_cannot_be_done_here_is_void_and_says_why() {
         let scenario = Scenario::named("slow-sync-kafka").unwrap();
-        let outcome = Outcome::not_here(scenario, Subject::Processes, 7, "no strace".into());
+        let outcome = Outcome::nothing(scenario, Subject::Processes, 7, "no strace");
         assert_eq!(outcome.verdict(), Verdict::Void);
         assert!(outcome.to_string().ends_with("VOID: no strace"), "{outcome}");
     }

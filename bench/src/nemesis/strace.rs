@@ -6,14 +6,14 @@
 use std::{process::Stdio, time::Duration};
 
 use anyhow::{Context as _, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader, Lines},
     process::{Child, ChildStderr, Command},
     time::{Instant, sleep_until, timeout, timeout_at},
 };
 
-use super::fault::DiskError;
+use super::{fault::DiskError, signal::send};
 
 /// The calls that are to bring to the disk what was written.
 const CALLS: &str = "fsync,fdatasync";
@@ -117,11 +117,8 @@ impl Tracer {
 
     /// What the process has not been told yet, it is told.
     async fn let_go(mut self, mut said: impl FnMut(&str)) -> anyhow::Result<()> {
-        // None: it has ended with the process.
-        if let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw) {
-            // One that ends at this moment needs no signal.
-            let _ = kill_process(pid, Signal::TERM);
-        }
+        // One that has ended with the process, or ends at this moment, needs no signal.
+        let _ = send(&self.child, Signal::TERM);
         let ends = async {
             while let Some(line) = self.lines.next_line().await? {
                 said(&line);

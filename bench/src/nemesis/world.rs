@@ -38,12 +38,12 @@ pub struct Means {
     pub settings: Vec<(String, String)>,
 }
 
-/// Our processes and what they stand on.
+/// Our processes and what they stand on. It has to be ended, whatever became of its start.
 pub(super) struct World {
+    start: Start,
     nodes: Vec<Node>,
+    /// None: standalone.
     infrastructure: Option<Infrastructure>,
-    /// Past all faults.
-    database_url: String,
     /// How often a process had ended by itself, as it may, and was started again.
     pub(super) restarts: u32,
     /// How often one died at the place it was to die at.
@@ -55,7 +55,8 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) async fn start(subject: Subject, means: &Means, logs: &Path) -> anyhow::Result<Self> {
+    /// Nothing of it runs yet.
+    pub(super) async fn prepare(subject: Subject, means: &Means, logs: &Path) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("gochat-nemesis.").tempdir_in(&means.folder);
         let folder = folder.with_context(|| format!("cannot write in {}", means.folder.display()))?;
         let mut start = Start {
@@ -65,27 +66,30 @@ impl World {
             settings: vec![("GOCHAT__LOGIC__LIMITS__LARGE_FROM".into(), LARGE_FROM.to_string())],
         };
         start.settings.extend(means.settings.iter().cloned());
-        let (mut nodes, mut infrastructure) = (Vec::new(), None);
-        let database_url = match subject {
-            Subject::Standalone => {
-                nodes.push(Node::start(Service::Standalone, 0, &start).await?);
-                format!("sqlite://{}/gochat.db", folder.path().display())
-            }
-            Subject::Processes => {
-                let servers = infrastructure.insert(Infrastructure::start(&means.infra, &means.folder).await?);
-                start.settings.extend(settings(servers)?);
-                migrate(&start).await?;
-                // From the store outwards.
-                for service in [Service::Repo, Service::Logic, Service::Task, Service::Gateway] {
-                    for index in 0..EACH {
-                        nodes.push(Node::start(service, index, &start).await?);
-                    }
-                }
-                servers.direct(Server::Mariadb)?
-            }
+        let infrastructure = match subject {
+            Subject::Standalone => None,
+            Subject::Processes => Some(Infrastructure::prepare(&means.infra, &means.folder).await?),
         };
         let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
-        Ok(Self { nodes, infrastructure, database_url, restarts: 0, crashes: 0, injected: 0, http, folder })
+        Ok(Self { start, nodes: Vec::new(), infrastructure, restarts: 0, crashes: 0, injected: 0, http, folder })
+    }
+
+    /// Until all of it is ready.
+    pub(super) async fn start(&mut self) -> anyhow::Result<()> {
+        let Some(servers) = &mut self.infrastructure else {
+            self.nodes.push(Node::start(Service::Standalone, 0, &self.start).await?);
+            return Ok(());
+        };
+        servers.start().await?;
+        self.start.settings.extend(settings(servers)?);
+        migrate(&self.start).await?;
+        // From the store outwards.
+        for service in [Service::Repo, Service::Logic, Service::Task, Service::Gateway] {
+            for index in 0..EACH {
+                self.nodes.push(Node::start(service, index, &self.start).await?);
+            }
+        }
+        Ok(())
     }
 
     /// Where clients may go.
@@ -157,17 +161,23 @@ impl World {
             node.signal(Signal::TERM)?;
             node.ends().await?;
         }
-        Ok(self.database_url.clone())
+        match &self.infrastructure {
+            None => Ok(format!("sqlite://{}/gochat.db", self.folder.path().display())),
+            // Past all faults.
+            Some(servers) => servers.direct(Server::Mariadb),
+        }
     }
 
-    /// The rest.
-    pub(super) async fn end(self) -> anyhow::Result<()> {
-        let Self { infrastructure, folder, .. } = self;
-        if let Some(infrastructure) = infrastructure {
-            infrastructure.end().await?;
+    /// Whatever of it runs.
+    pub(super) async fn end(mut self) -> anyhow::Result<()> {
+        for node in &mut self.nodes {
+            // One that has ended by itself cannot be killed.
+            let _ = node.kill().await;
         }
-        drop(folder);
-        Ok(())
+        match self.infrastructure.take() {
+            None => Ok(()),
+            Some(servers) => servers.end().await,
+        }
     }
 
     pub(super) fn node(&mut self, service: Service, index: usize) -> anyhow::Result<&mut Node> {
