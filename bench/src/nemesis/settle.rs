@@ -9,15 +9,12 @@ use std::{
 use anyhow::Context as _;
 use im_infra::{clock::Clock, database::DatabaseOptions, telemetry::Telemetry};
 use im_repo::{Repo, RepoOptions, cache::MemoryCache};
-use proto::{
-    message::{Entry, entry_body::Kind},
-    repo::RangeRequest,
-};
+use proto::repo::RangeRequest;
 use serde_json::Value;
 use tokio::time::sleep;
 
 use super::{fault::Subject, scene::Scene, socket::Socket, user::User};
-use crate::ledger::{self, Event};
+use crate::ledger::{Entry, Event};
 
 /// How long cursors and routes that were on their way may take to arrive everywhere.
 const CONVERGE_MAX: Duration = Duration::from_secs(15);
@@ -137,31 +134,11 @@ pub(super) async fn read_logs(scene: &Scene, database_url: String) -> anyhow::Re
             let page = repo.store().range(&range).await?;
             let Some(last) = page.last() else { break };
             from_seq = last.seq + 1;
-            entries.extend(page.into_iter().map(to_ledger));
+            entries.extend(page.into_iter().map(Entry::from));
         }
         scene.recorder.note(Event::Log { conversation: conversation.clone(), entries });
     }
     Ok(())
-}
-
-fn to_ledger(entry: Entry) -> ledger::Entry {
-    let kind = entry.body.and_then(|body| body.kind);
-    let (mut members, mut left) = (Vec::new(), Vec::new());
-    match &kind {
-        Some(Kind::Created(created)) => members.clone_from(&created.member_ids),
-        Some(Kind::Joined(joined)) => members.clone_from(&joined.user_ids),
-        Some(Kind::Left(gone)) => left.push(gone.user_id),
-        Some(Kind::Removed(gone)) => left.push(gone.user_id),
-        // The first message of a direct conversation makes its members.
-        Some(Kind::Message(_)) if entry.seq == 1 => {
-            members = entry.conversation_id.split(':').skip(1).filter_map(|part| part.parse().ok()).collect();
-        }
-        _ => {}
-    }
-    let (seq, message_id, sender, command, msg_no) =
-        (entry.seq, entry.message_id, entry.sender_id, entry.command_id, entry.msg_no);
-    let countable = matches!(kind, Some(Kind::Message(_)));
-    ledger::Entry { seq, message_id, sender, command, msg_no, members, left, countable }
 }
 
 #[cfg(test)]
