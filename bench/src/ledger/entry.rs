@@ -3,7 +3,8 @@
 use proto::message::{self, entry_body::Kind};
 use serde::{Deserialize, Serialize};
 
-use super::event::User;
+/// A user's number.
+pub type User = i64;
 
 /// An entry of the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

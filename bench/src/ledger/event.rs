@@ -2,12 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::Entry;
+use super::entry::{Entry, User};
 
 /// A client's connection; a new number each time it connects.
 pub type Client = u64;
-/// A user's number.
-pub type User = i64;
 
 /// Something that happened, as the driver of the clients saw it. Times are microseconds of the driver's own clock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

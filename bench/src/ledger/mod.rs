@@ -21,6 +21,6 @@ mod history;
 mod view;
 
 pub use checks::{Report, Violation, check, check_beginning};
-pub use entry::Entry;
-pub use event::{Client, Event, User};
+pub use entry::{Entry, User};
+pub use event::{Client, Event};
 pub use history::{Header, History, HistoryError, HistoryWriter};

@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    entry::Entry,
-    event::{Client, Event, User},
+    entry::{Entry, User},
+    event::{Client, Event},
 };
 
 /// A command's identity.

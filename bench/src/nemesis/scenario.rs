@@ -2,10 +2,7 @@
 
 use im_infra::failpoint::Point;
 
-use super::{
-    fault::{Server, Service, Subject},
-    table::ALL,
-};
+use super::fault::{Server, Service, Subject};
 
 /// A kind of fault; the schedule chooses whom it hits, when and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,16 +98,6 @@ impl Scenario {
 
     pub(super) const fn needing(self, needs: Evidence) -> Self {
         Self { needs, ..self }
-    }
-
-    /// All of them.
-    pub fn all() -> &'static [Self] {
-        ALL
-    }
-
-    /// The one of that name.
-    pub fn named(name: &str) -> Option<&'static Self> {
-        ALL.iter().find(|scenario| scenario.name == name)
     }
 
     /// Whether there is anything in it that can be done to that.

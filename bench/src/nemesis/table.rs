@@ -7,7 +7,19 @@ use super::{
     scenario::{Evidence, Kind, Scenario},
 };
 
-pub(super) const ALL: &[Scenario] = &[
+impl Scenario {
+    /// All of them.
+    pub fn all() -> &'static [Self] {
+        ALL
+    }
+
+    /// The one of that name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        ALL.iter().find(|scenario| scenario.name == name)
+    }
+}
+
+const ALL: &[Scenario] = &[
     Scenario::of("kill-standalone", "standalone gets SIGKILL", &[Kind::Kill(Service::Standalone)]),
     Scenario::of("terminate-standalone", "standalone gets SIGTERM", &[Kind::Terminate(Service::Standalone)]),
     Scenario::of("pause-standalone", "standalone stands still", &[Kind::Pause(Service::Standalone)]),
