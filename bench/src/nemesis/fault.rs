@@ -9,6 +9,11 @@ pub use super::victim::{Server, Service, Subject, Victim};
 
 /// What it takes, as a rule, until a process that was started to die somewhere has come there.
 const CRASH_MS: u64 = 2_500;
+/// A broker begins slowly, and then members come to their groups again.
+const BROKER_BACK_MS: u64 = 3_000;
+/// On its way out a broker says that there are no brokers, and a client that takes its word asks nobody any more: it is replaced
+/// once others were answered several times (`im-infra/src/mq/kafka/lost.rs`).
+const BROKER_LOST_MS: u64 = 8_000;
 
 /// Which bytes do not pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,6 +159,16 @@ impl Fault {
             | Self::WrongClock { away_ms, .. } => away_ms,
             Self::Crash { away_ms, .. } => CRASH_MS + away_ms,
             Self::Flush | Self::Snapshot | Self::LoseCommits { .. } => 0,
+        }
+    }
+
+    /// How long it takes after that, as a rule, until the system works as before. Where that is about a second it counts as nothing.
+    pub(super) fn recovers_ms(self) -> u64 {
+        match self {
+            Self::Terminate { victim: Victim::Server(Server::Kafka), .. } => BROKER_LOST_MS,
+            Self::Kill { victim: Victim::Server(Server::Kafka), .. }
+            | Self::FailingSync { victim: Victim::Server(Server::Kafka), .. } => BROKER_BACK_MS,
+            _ => 0,
         }
     }
 

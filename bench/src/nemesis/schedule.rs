@@ -14,7 +14,7 @@ use super::{
 const WARM_MS: u64 = 3_000;
 /// Load after the last one, at least.
 const CALM_MS: u64 = 4_000;
-/// Between two faults.
+/// Between two faults, once the system has found itself again.
 const GAP_MS: Range<u64> = 1_000..3_000;
 /// Between the copy of Redis and the day it comes back.
 const SNAPSHOT_AGE_MS: Range<u64> = 2_000..5_000;
@@ -58,7 +58,7 @@ pub fn schedule(scenario: &Scenario, subject: Subject, seed: u64, load_ms: u64) 
             return steps;
         }
         steps.append(&mut here);
-        at_ms += random.u64(GAP_MS);
+        at_ms += fault.recovers_ms() + random.u64(GAP_MS);
     }
 }
 
@@ -175,14 +175,25 @@ mod tests {
                 for scenario in Scenario::all().iter().filter(|scenario| scenario.fits(subject)) {
                     let steps = schedule(scenario, subject, seed, 30_000);
                     assert!(steps.iter().any(|step| step.fault.hurts()), "{} {seed}", scenario.name);
-                    let mut free_ms = WARM_MS;
+                    let (mut free_ms, mut calm_ms) = (WARM_MS, WARM_MS);
                     for step in &steps {
-                        assert!(free_ms <= step.at_ms, "{} {seed}: {step:?}", scenario.name);
+                        assert!(calm_ms <= step.at_ms, "{} {seed}: {step:?}", scenario.name);
                         free_ms = step.at_ms + step.fault.lasts_ms();
+                        calm_ms = free_ms + step.fault.recovers_ms();
                     }
                     assert!(free_ms + CALM_MS <= 30_000, "{} {seed}", scenario.name);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_broker_that_is_restarted_is_there_for_most_of_the_time_and_is_restarted_again() {
+        let scenario = Scenario::named("kafka-restart").unwrap();
+        for seed in 0..200 {
+            let steps = schedule(scenario, Subject::Processes, seed, 30_000);
+            let lost_ms: u64 = steps.iter().map(|step| step.fault.lasts_ms()).sum();
+            assert!((2..=3).contains(&steps.len()) && lost_ms < 10_000, "{seed}: {steps:?}");
         }
     }
 
