@@ -88,23 +88,23 @@ async fn presence(scene: &Scene, subject: Subject) -> anyhow::Result<()> {
         let socket = Socket::open(address, &user.sessions[0]).await;
         here.insert(user.id, socket.with_context(|| format!("{address} takes no connection any more"))?);
     }
+    // The route of a killed gateway counts in Redis for as long as its time to live, which is longer than anybody waits here.
+    let judged = |(user, online): (i64, bool)| {
+        let connected = here.contains_key(&user);
+        (connected || subject == Subject::Standalone || !online).then_some((user, connected, online))
+    };
     let url = format!("http://{}/v1/conversations/{}/members?limit=200", scene.addresses[0], scene.groups[1].0);
     let deadline = Instant::now() + CONVERGE_MAX;
     let shown = loop {
         let page = scene.users[0].read(0, &url).await?.context("the owner may not see the members")?;
-        let shown = members(&page);
-        let right = shown.iter().all(|(user, online)| here.contains_key(user) == *online);
-        if right || Instant::now() >= deadline {
+        let shown: Vec<(i64, bool, bool)> = members(&page).into_iter().filter_map(judged).collect();
+        if shown.iter().all(|(_, connected, online)| connected == online) || Instant::now() >= deadline {
             break shown;
         }
         sleep(POLL).await;
     };
-    for (user, online) in shown {
-        let connected = here.contains_key(&user);
-        // The route of a killed gateway counts in Redis for as long as its time to live, which is longer than this waits.
-        if connected || subject == Subject::Standalone || !online {
-            scene.recorder.note(Event::Presence { user, connected, online });
-        }
+    for (user, connected, online) in shown {
+        scene.recorder.note(Event::Presence { user, connected, online });
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use futures_util::future::try_join_all;
 use im_infra::access_token::SigningKey;
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -83,11 +84,10 @@ impl World {
         servers.start().await?;
         self.start.settings.extend(settings(servers)?);
         migrate(&self.start).await?;
-        // From the store outwards.
+        // From the store outwards, those of a kind together.
         for service in [Service::Repo, Service::Logic, Service::Task, Service::Gateway] {
-            for index in 0..EACH {
-                self.nodes.push(Node::start(service, index, &self.start).await?);
-            }
+            let each = (0..EACH).map(|index| Node::start(service, index, &self.start));
+            self.nodes.extend(try_join_all(each).await?);
         }
         Ok(())
     }
