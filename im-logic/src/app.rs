@@ -78,7 +78,7 @@ impl Logic {
             mint,
             (clock.clone(), Metrics::new(&telemetry)),
         );
-        let handler = Together::new(handler, &options.rounds);
+        let handler = Together::new(handler, &options.together);
         let reads = Reads::new(repo, routes, queue.clone(), clock.clone());
         Ok(Self { rpc: LogicRpc { auth, reads, outbox }, handler: Arc::new(handler), options, queue, clock })
     }

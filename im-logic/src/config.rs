@@ -17,7 +17,7 @@ pub struct LogicOptions {
     /// What is remembered between batches.
     pub remember: RememberOptions,
     /// How batches go together.
-    pub rounds: RoundOptions,
+    pub together: TogetherOptions,
     /// The consumer of `im.upstream`.
     pub consume: ConsumeOptions,
 }
@@ -71,10 +71,10 @@ pub struct RememberOptions {
 /// How batches of several partitions are handled together.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct RoundOptions {
-    /// Rounds under way at the same time. What arrives meanwhile goes into the next one.
+pub struct TogetherOptions {
+    /// Joint batches under way at the same time. What arrives meanwhile goes into the next one.
     pub at_once: usize,
-    /// Records of a round.
+    /// Records of a joint batch.
     pub records_max: usize,
 }
 
@@ -94,8 +94,8 @@ impl Check for LogicOptions {
         report.range("logic.remember.members_max", self.remember.members_max, 0..=100_000_000);
         report.range("logic.remember.users_max", self.remember.users_max, 0..=100_000_000);
         report.range("logic.remember.rows_max", self.remember.rows_max, 0..=100_000_000);
-        report.range("logic.rounds.at_once", self.rounds.at_once, 1..=1_000);
-        report.range("logic.rounds.records_max", self.rounds.records_max, 1..=5_000);
+        report.range("logic.together.at_once", self.together.at_once, 1..=1_000);
+        report.range("logic.together.records_max", self.together.records_max, 1..=5_000);
         self.consume.check("logic.consume", report);
     }
 }

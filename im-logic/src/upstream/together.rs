@@ -1,4 +1,4 @@
-//! Batches of several partitions, handled together: whatever has arrived while the rounds before were under way. With little
+//! Batches of several partitions, handled together: whatever has arrived while the joint batches before were under way. With little
 //! load a batch goes alone and at once; with more, one call to im-repo, one transaction and one record to each gateway carry
 //! the commands of many partitions. No timer decides.
 //!
@@ -19,30 +19,30 @@ use im_infra::mq::{Failure, Handler, Record};
 use proto::{Error, ErrorCode};
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::config::RoundOptions;
+use crate::config::TogetherOptions;
 
-/// Bytes of payload after which a round takes no further batch.
-const ROUND_BYTES: usize = 1 << 20;
+/// Bytes of payload after which a joint batch takes no further one.
+const JOINT_BYTES: usize = 1 << 20;
 
 /// Lets a handler handle batches together. Batches of different partitions share no conversation; those of one partition never
 /// wait at the same time.
 pub(crate) struct Together<H> {
     handler: H,
     waiting: Mutex<VecDeque<Waiting>>,
-    /// One for each round that may be under way.
+    /// One for each joint batch that may be under way.
     turns: Semaphore,
     records_max: usize,
     last_id: AtomicU64,
 }
 
-/// A batch that waits for a round.
+/// A batch that waits for others to go with.
 struct Waiting {
     id: u64,
     records: Vec<Record>,
     answer: oneshot::Sender<Verdict>,
 }
 
-/// What became of the batches of a round.
+/// What became of a joint batch.
 #[derive(Clone, Copy)]
 enum Verdict {
     Done,
@@ -51,7 +51,7 @@ enum Verdict {
 }
 
 impl<H: Handler> Together<H> {
-    pub(crate) fn new(handler: H, options: &RoundOptions) -> Self {
+    pub(crate) fn new(handler: H, options: &TogetherOptions) -> Self {
         let turns = Semaphore::new(options.at_once);
         Self { handler, waiting: Mutex::default(), turns, records_max: options.records_max, last_id: AtomicU64::new(0) }
     }
@@ -68,7 +68,7 @@ impl<H: Handler> Together<H> {
         (id, verdict)
     }
 
-    /// Takes a batch out, unless another round has it.
+    /// Takes a batch out, unless it went with others.
     fn take(&self, id: u64) -> Option<Waiting> {
         let mut waiting = self.lock();
         let at = waiting.iter().position(|one| one.id == id)?;
@@ -83,7 +83,7 @@ impl<H: Handler> Together<H> {
         while let Some(next) = waiting.front() {
             records += next.records.len();
             bytes += bytes_of(&next.records);
-            if records > self.records_max || bytes > ROUND_BYTES {
+            if records > self.records_max || bytes > JOINT_BYTES {
                 break;
             }
             company.extend(waiting.pop_front());
@@ -95,8 +95,8 @@ impl<H: Handler> Together<H> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A round, with this batch and whatever goes with it.
-    async fn round(&self, batch: &[Record]) -> Result<(), Failure> {
+    /// Handles this batch and whatever goes with it.
+    async fn lead(&self, batch: &[Record]) -> Result<(), Failure> {
         let company = self.company(batch);
         if company.is_empty() {
             return self.handler.handle(batch).await;
@@ -116,7 +116,7 @@ impl<H: Handler> Together<H> {
         self.obey(Some(verdict), batch).await
     }
 
-    /// None if the round was given up.
+    /// None if the joint batch was given up.
     async fn obey(&self, verdict: Option<Verdict>, batch: &[Record]) -> Result<(), Failure> {
         match verdict {
             Some(Verdict::Done) => Ok(()),
@@ -129,7 +129,7 @@ impl<H: Handler> Together<H> {
 impl<H: Handler> Handler for Together<H> {
     async fn handle(&self, batch: &[Record]) -> Result<(), Failure> {
         if let Ok(_turn) = self.turns.try_acquire() {
-            return self.round(batch).await;
+            return self.lead(batch).await;
         }
         let (id, mut verdict) = self.add(batch);
         let turn = tokio::select! {
@@ -137,12 +137,12 @@ impl<H: Handler> Handler for Together<H> {
             verdict = &mut verdict => return self.obey(verdict.ok(), batch).await,
             turn = self.turns.acquire() => turn,
         };
-        let closed = |_| Failure::Unknown(Error::new(ErrorCode::Internal).with("part", "rounds"));
+        let closed = |_| Failure::Unknown(Error::new(ErrorCode::Internal).with("part", "joint batches"));
         let turn = turn.map_err(closed)?;
         if self.take(id).is_some() {
-            return self.round(batch).await;
+            return self.lead(batch).await;
         }
-        // Another round has it: the turn is for somebody else.
+        // It goes with another one: the turn is for somebody else.
         drop(turn);
         self.obey(verdict.await.ok(), batch).await
     }
@@ -211,7 +211,7 @@ mod tests {
         others: &[&'static str],
     ) -> (Vec<std::thread::Result<Result<(), Failure>>>, Vec<Vec<u8>>) {
         let script = Script { gate: Some(Semaphore::new(0)), ..Script::default() };
-        let together = Arc::new(Together::new(script, &RoundOptions { at_once: 1, records_max }));
+        let together = Arc::new(Together::new(script, &TogetherOptions { at_once: 1, records_max }));
         let one = |partition: usize, payload: &'static str| {
             let together = together.clone();
             async move {
@@ -231,14 +231,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_arrives_during_a_round_goes_together_into_the_next() {
+    async fn what_arrives_during_a_batch_goes_together_into_the_next() {
         let (done, calls) = while_one_waits(10, &["a", "b", "c"]).await;
         assert!(done.iter().all(|done| matches!(done, Ok(Ok(())))));
         assert_eq!(calls, [b"g".to_vec(), b"abc".to_vec()]);
     }
 
     #[tokio::test]
-    async fn a_round_is_bounded() {
+    async fn a_joint_batch_is_bounded() {
         let (done, calls) = while_one_waits(2, &["a", "b", "c"]).await;
         assert!(done.iter().all(|done| matches!(done, Ok(Ok(())))));
         assert_eq!(calls, [b"g".to_vec(), b"ab".to_vec(), b"c".to_vec()]);

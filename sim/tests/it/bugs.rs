@@ -4,7 +4,7 @@
 use im_sim::{Bug, Options, run};
 
 /// Seeds that are tried for each bug.
-const SEEDS_MAX: u64 = 40;
+const SEEDS_MAX: u64 = 160;
 
 #[test]
 fn every_planted_bug_is_found_because_of_it_and_found_again_at_the_same_step() {
