@@ -9,8 +9,9 @@ mod commands;
 mod config;
 mod secrets;
 
+/// Gives back what a burst needed, by threads of its own, while everybody else sleeps: docs/adr/0013.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
