@@ -35,7 +35,7 @@ impl Default for CacheOptions {
             jitter: 0.2,
             lease_ttl_ms: 5_000,
             timeout_ms: 100,
-            memory_bytes_max: 64 << 20,
+            memory_bytes_max: 32 << 20,
             warm_up_conversations: 1_000,
         }
     }
