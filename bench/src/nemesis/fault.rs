@@ -137,6 +137,13 @@ pub enum Fault {
         /// How long.
         away_ms: u64,
     },
+    /// Every third user reads nothing on any device, and says nothing; then all of them read what waited.
+    Deafen {
+        /// The first of them, by the number of the user from 0 on.
+        first: usize,
+        /// How long.
+        away_ms: u64,
+    },
     /// A connection to the database ends after a COMMIT was done and before its answer comes.
     LoseCommits {
         /// How many times.
@@ -156,7 +163,8 @@ impl Fault {
             | Self::Slow { away_ms, .. }
             | Self::SlowSync { away_ms, .. }
             | Self::FailingSync { away_ms, .. }
-            | Self::WrongClock { away_ms, .. } => away_ms,
+            | Self::WrongClock { away_ms, .. }
+            | Self::Deafen { away_ms, .. } => away_ms,
             Self::Crash { away_ms, .. } => CRASH_MS + away_ms,
             Self::Flush | Self::Snapshot | Self::LoseCommits { .. } => 0,
         }
@@ -210,6 +218,9 @@ impl fmt::Display for Fault {
             Self::WrongClock { victim, shift_ms, away_ms } => {
                 let way = if *shift_ms < 0 { "behind" } else { "ahead" };
                 write!(f, "the clock of {victim} is {} s {way} for {away_ms} ms", shift_ms.unsigned_abs() / 1_000)
+            }
+            Self::Deafen { first, away_ms } => {
+                write!(f, "every third user from number {first} on reads nothing for {away_ms} ms")
             }
             Self::LoseCommits { count } => write!(f, "{count} connections are cut between COMMIT and its answer"),
         }

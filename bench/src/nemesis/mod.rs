@@ -18,6 +18,7 @@ mod commit;
 mod crash;
 mod fault;
 mod features;
+mod hearing;
 mod hunt;
 mod infrastructure;
 mod kept;

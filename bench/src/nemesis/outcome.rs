@@ -59,6 +59,9 @@ pub struct Outcome {
     /// Calls to bring something to the disk that were late, or failed.
     #[serde(default)]
     pub injected: u64,
+    /// Connections that were closed because their clients had read nothing for too long.
+    #[serde(default)]
+    pub too_slow: u64,
     /// Commands that were sent, each once.
     pub sent: usize,
     /// Of these, those that were acknowledged.
@@ -91,6 +94,7 @@ pub(super) struct Facts {
     pub(super) restarts: u32,
     pub(super) crashes: u32,
     pub(super) injected: u64,
+    pub(super) too_slow: u64,
     pub(super) interrupted: bool,
 }
 
@@ -115,6 +119,7 @@ impl Outcome {
             restarts: facts.restarts,
             crashes: facts.crashes,
             injected: facts.injected,
+            too_slow: facts.too_slow,
             sent: report.sent,
             acknowledged: report.acknowledged,
             unknown: report.unknown,
@@ -142,6 +147,7 @@ impl Outcome {
             restarts: 0,
             crashes: 0,
             injected: 0,
+            too_slow: 0,
             sent: 0,
             acknowledged: 0,
             unknown: 0,
@@ -172,6 +178,8 @@ impl Outcome {
             Some("no process died where it was to die".to_owned())
         } else if facts.scenario.needs == Evidence::Injected && self.injected == 0 {
             Some("no fsync was late or failed".to_owned())
+        } else if facts.scenario.needs == Evidence::TooSlow && self.too_slow == 0 {
+            Some("no client was too slow for its gateway".to_owned())
         } else if self.load_ms < LOAD_MIN_MS {
             Some(format!("there was load for {} ms only, {LOAD_MIN_MS} are needed", self.load_ms))
         } else if (self.acknowledged as u64) < wanted {

@@ -83,7 +83,7 @@ pub async fn run(order: &Order, means: &Means, stop: &CancellationToken) -> anyh
     let header = Header::of(order.scenario.name, order.seed, details);
     let recorder = Recorder::create(&order.history, &header)
         .with_context(|| format!("cannot write {}", order.history.display()))?;
-    let mut world = World::prepare(order.subject, means, &logs).await?;
+    let mut world = World::prepare(order.scenario, order.subject, means, &logs).await?;
     let done = Box::pin(drive(order, &steps, &mut world, &recorder, stop)).await;
     let ended = world.end().await;
     let Some(facts) = done? else { return nothing("it was interrupted") };
@@ -125,6 +125,7 @@ async fn drive(
         restarts: world.restarts,
         crashes: world.crashes,
         injected: world.injected,
+        too_slow: world.hearing.too_slow(),
         interrupted: stop.is_cancelled(),
     };
     let database_url = world.end_services().await?;
@@ -135,7 +136,7 @@ async fn drive(
 /// The system, and its users.
 async fn begin(order: &Order, world: &mut World, recorder: &Arc<Recorder>) -> anyhow::Result<Scene> {
     Box::pin(world.start()).await?;
-    let set = Scene::set(recorder.clone(), world.addresses(), order.users, order.rate);
+    let set = Scene::set(recorder.clone(), world.hearing.clone(), world.addresses(), order.users, order.rate);
     timeout(SET_MAX, Box::pin(set)).await.context("the users could not be made in time")?
 }
 

@@ -25,13 +25,17 @@ pub(super) enum Kind {
     FailingServerSync(Server),
     ClockAhead(Service),
     ClockBehind(Service),
+    Deafen,
 }
 
 impl Kind {
     fn fits(self, subject: Subject) -> bool {
-        if let Self::Crash(point) = self {
+        match self {
             // Only Kafka has members that come and go.
-            return subject == Subject::Processes || point != Point::Rebalance;
+            Self::Crash(point) => return subject == Subject::Processes || point != Point::Rebalance,
+            // Clients are everywhere.
+            Self::Deafen => return true,
+            _ => {}
         }
         let standalone = matches!(
             self,
@@ -70,6 +74,8 @@ pub(super) enum Evidence {
     Crashed,
     /// Calls to bring something to the disk were late, or failed.
     Injected,
+    /// A client was too slow for its gateway.
+    TooSlow,
 }
 
 /// A way to hurt a system.
@@ -120,6 +126,11 @@ impl Scenario {
         let needs =
             |kind: &Kind| matches!(kind, Kind::SlowServerSync(_) | Kind::FailingServerSync(_) | Kind::OldSnapshot);
         self.kinds.iter().any(needs)
+    }
+
+    /// Whether so little fits between clients and gateways that clients are soon too slow.
+    pub(super) fn is_narrow(&self) -> bool {
+        self.needs == Evidence::TooSlow
     }
 
     /// What it does to that.

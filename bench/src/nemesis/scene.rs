@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use super::{
+    hearing::Hearing,
     recorder::Recorder,
     talker::Talker,
     user::{User, is_outcome},
@@ -30,6 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(75);
 /// Who talks where.
 pub(super) struct Scene {
     pub(super) recorder: Arc<Recorder>,
+    hearing: Arc<Hearing>,
     pub(super) users: Vec<User>,
     pub(super) conversations: Vec<String>,
     /// The group and the large one, with how many of the users are in it for good; the others come and go.
@@ -42,6 +44,7 @@ impl Scene {
     /// Registers so many users, who are spread over the gateways and together send so many messages a second.
     pub(super) async fn set(
         recorder: Arc<Recorder>,
+        hearing: Arc<Hearing>,
         addresses: Vec<String>,
         count: usize,
         rate: u32,
@@ -65,7 +68,7 @@ impl Scene {
         let mut conversations: Vec<String> = groups.iter().map(|(group, _)| group.clone()).collect();
         conversations.extend((0..count).map(|at| users[at].direct(&users[(at + 1) % count])));
         let pace = Duration::from_secs(devices) / rate;
-        Ok(Self { recorder, users, conversations, groups, addresses, pace })
+        Ok(Self { recorder, hearing, users, conversations, groups, addresses, pace })
     }
 
     /// All of them talk until the recorder says stop and everything has an outcome, or nothing has one for too long.
@@ -95,8 +98,10 @@ impl Scene {
             }
             talkers.extend(user.sessions.iter().enumerate().map(|(device, session)| Talker {
                 recorder: self.recorder.clone(),
+                hearing: self.hearing.clone(),
                 addresses: self.addresses.clone(),
                 home: at + device,
+                number: at,
                 user: user.clone(),
                 session: session.clone(),
                 conversations: mine.clone(),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     fault::{DiskError, Fault, Server, Service, Subject, Victim, Way},
+    hearing::DEAF_EVERY,
     scenario::{Kind, Scenario},
 };
 
@@ -92,6 +93,7 @@ fn fault(kind: Kind, subject: Subject, random: &mut fastrand::Rng) -> Fault {
         Kind::FailingServerSync(server) => failing_sync(Victim::Server(server), away_ms, random),
         Kind::ClockAhead(service) => Fault::WrongClock { victim: ours(service, random), shift_ms: HOUR_MS, away_ms },
         Kind::ClockBehind(service) => Fault::WrongClock { victim: ours(service, random), shift_ms: -HOUR_MS, away_ms },
+        Kind::Deafen => Fault::Deafen { first: random.usize(0..DEAF_EVERY), away_ms },
         Kind::Crash(point) => {
             let service = if subject == Subject::Standalone { Service::Standalone } else { service_of(point) };
             Fault::Crash { victim: ours(service, random), point, passes: random.u64(passes(point)), away_ms }
@@ -147,6 +149,9 @@ fn away_ms(kind: Kind) -> Range<u64> {
         Kind::FailingSync(_) | Kind::FailingServerSync(_) => 1_500..4_000,
         // Longer than the leases and sessions of the settings.
         Kind::ClockAhead(_) | Kind::ClockBehind(_) => 4_000..9_000,
+        // Where the way is narrow, three times as long as it takes to fill it at sixty messages a second. Shorter than a write may
+        // take: what ends the connection is what waits for it.
+        Kind::Deafen => 7_000..9_000,
         Kind::Flush | Kind::LoseCommits => 0..1,
     }
 }
@@ -194,6 +199,21 @@ mod tests {
             let steps = schedule(scenario, Subject::Processes, seed, 30_000);
             let lost_ms: u64 = steps.iter().map(|step| step.fault.lasts_ms()).sum();
             assert!((2..=3).contains(&steps.len()) && lost_ms < 10_000, "{seed}: {steps:?}");
+        }
+    }
+
+    #[test]
+    fn each_user_is_deaf_at_times_and_others_meanwhile_never_longer_than_a_write_may_take() {
+        let scenario = Scenario::named("deaf-clients").unwrap();
+        for subject in SUBJECTS {
+            let steps = schedule(scenario, subject, 3, 600_000);
+            let mut firsts = [0; DEAF_EVERY];
+            for step in &steps {
+                let Fault::Deafen { first, away_ms } = step.fault else { panic!("{step:?}") };
+                assert!(away_ms < 10_000, "{step:?}");
+                firsts[first] += 1;
+            }
+            assert!(firsts.iter().all(|times| *times > 0), "{firsts:?}");
         }
     }
 

@@ -85,7 +85,7 @@ async fn presence(scene: &Scene, subject: Subject) -> anyhow::Result<()> {
     let mut here = HashMap::new();
     for (at, user) in scene.users.iter().enumerate().filter(|(at, _)| at % 2 == 0) {
         let address = &scene.addresses[at % scene.addresses.len()];
-        let socket = Socket::open(address, &user.sessions[0]).await;
+        let socket = Socket::open(address, &user.sessions[0], false).await;
         here.insert(user.id, socket.with_context(|| format!("{address} takes no connection any more"))?);
     }
     // The route of a killed gateway counts in Redis for as long as its time to live, which is longer than anybody waits here.

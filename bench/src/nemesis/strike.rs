@@ -34,6 +34,7 @@ impl World {
             Fault::Crash { .. } => Box::pin(self.crash(fault, recorder)).await?,
             Fault::SlowSync { .. } | Fault::FailingSync { .. } => self.strike_disk(fault, recorder).await?,
             Fault::WrongClock { .. } => self.strike_clock(fault, recorder).await?,
+            Fault::Deafen { first, .. } => self.deafen(first, fault, recorder).await,
         }
         self.supervise().await
     }
@@ -156,6 +157,14 @@ impl World {
         recorder.struck(fault);
         sleep(Duration::from_millis(away_ms)).await;
         self.node(service, index)?.move_clock(0)
+    }
+
+    /// What the clients then find was kept for them, or their gateway has given them up.
+    async fn deafen(&self, first: usize, fault: Fault, recorder: &Recorder) {
+        self.hearing.deafen(first);
+        recorder.struck(fault);
+        sleep(Duration::from_millis(fault.lasts_ms())).await;
+        self.hearing.heal();
     }
 
     async fn lose_commits(&self, count: u64, fault: Fault, recorder: &Recorder) -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,14 +15,18 @@ use tokio::time::sleep;
 
 use super::{
     fault::{Server, Service, Subject},
+    hearing::Hearing,
     infrastructure::Infrastructure,
     node::{Node, Start, migrate},
     proxy::Proxy,
+    scenario::Scenario,
     schedule::EACH,
 };
 
 /// From so many members on a group is large: the second one of a scene, and never the first.
 pub(super) const LARGE_FROM: usize = 5;
+/// Where the way is narrow: as few frames as may be wait for a client.
+const NARROW: (&str, &str) = ("GOCHAT__GATEWAY__WS__QUEUE_FRAMES_MAX", "8");
 /// How long the whole system may take to be ready again once nothing is wrong any more.
 const READY_MAX: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
@@ -51,13 +56,20 @@ pub(super) struct World {
     pub(super) crashes: u32,
     /// Calls to bring something to the disk that were late, or failed.
     pub(super) injected: u64,
+    /// Of those who talk to it.
+    pub(super) hearing: Arc<Hearing>,
     http: reqwest::Client,
     folder: TempDir,
 }
 
 impl World {
     /// Nothing of it runs yet.
-    pub(super) async fn prepare(subject: Subject, means: &Means, logs: &Path) -> anyhow::Result<Self> {
+    pub(super) async fn prepare(
+        scenario: &Scenario,
+        subject: Subject,
+        means: &Means,
+        logs: &Path,
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("gochat-nemesis.").tempdir_in(&means.folder);
         let folder = folder.with_context(|| format!("cannot write in {}", means.folder.display()))?;
         let mut start = Start {
@@ -66,13 +78,27 @@ impl World {
             logs: logs.to_owned(),
             settings: vec![("GOCHAT__LOGIC__LIMITS__LARGE_FROM".into(), LARGE_FROM.to_string())],
         };
+        let hearing = Hearing::of(scenario.is_narrow());
+        if hearing.narrow {
+            start.settings.push((NARROW.0.to_owned(), NARROW.1.to_owned()));
+        }
         start.settings.extend(means.settings.iter().cloned());
         let infrastructure = match subject {
             Subject::Standalone => None,
             Subject::Processes => Some(Infrastructure::prepare(&means.infra, &means.folder).await?),
         };
         let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
-        Ok(Self { start, nodes: Vec::new(), infrastructure, restarts: 0, crashes: 0, injected: 0, http, folder })
+        Ok(Self {
+            start,
+            nodes: Vec::new(),
+            infrastructure,
+            restarts: 0,
+            crashes: 0,
+            injected: 0,
+            hearing,
+            http,
+            folder,
+        })
     }
 
     /// Until all of it is ready.

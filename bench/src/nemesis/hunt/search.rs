@@ -112,7 +112,6 @@ impl Hunt {
 fn means_of(means: &Means, trial: &Trial) -> Means {
     let mut means = means.clone();
     means.settings.push((CHOSEN.to_owned(), trial.bug.to_string()));
-    means.settings.extend(trial.settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
     means
 }
 

@@ -19,13 +19,11 @@ pub struct Trial {
     /// Messages a second, of all users together. Members of groups change ten times a second whatever this is, so with few
     /// messages a fault meets a change more often.
     pub rate: u32,
-    /// Variables of our processes.
-    pub settings: &'static [(&'static str, &'static str)],
 }
 
 impl Trial {
     const fn of(bug: Bug, subject: Subject, scenario: &'static str) -> Self {
-        Self { bug, subject, scenario, seeds: 3, rate: 100, settings: &[] }
+        Self { bug, subject, scenario, seeds: 3, rate: 100 }
     }
 
     const fn seeds(self, seeds: u64) -> Self {
@@ -34,10 +32,6 @@ impl Trial {
 
     const fn rate(self, rate: u32) -> Self {
         Self { rate, ..self }
-    }
-
-    const fn set(self, settings: &'static [(&'static str, &'static str)]) -> Self {
-        Self { settings, ..self }
     }
 
     /// Those of a bug, the likeliest first.
@@ -58,9 +52,6 @@ impl Trial {
         })
     }
 }
-
-/// A queue that a burst after a pause overflows.
-const SHORT_QUEUE: &[(&str, &str)] = &[("GOCHAT__GATEWAY__WS__QUEUE_FRAMES_MAX", "8")];
 
 const TRIALS: &[Trial] = &[
     // Clients send again what has no outcome, so only what nobody sends again is lost: work of im-task.
@@ -88,7 +79,8 @@ const TRIALS: &[Trial] = &[
     Trial::of(Bug::PartitionKeyWrong, Subject::Standalone, "kill-standalone").rate(400),
     Trial::of(Bug::UnreadByCounting, Subject::Standalone, "kill-standalone"),
     Trial::of(Bug::RouteNotRemoved, Subject::Standalone, "kill-standalone"),
-    Trial::of(Bug::DropWithoutResync, Subject::Standalone, "pause-standalone").rate(400).set(SHORT_QUEUE),
+    Trial::of(Bug::DropWithoutResync, Subject::Standalone, "deaf-clients"),
+    Trial::of(Bug::DropWithoutResync, Subject::Processes, "deaf-clients"),
     Trial::of(Bug::DeliverToRemoved, Subject::Standalone, "kill-standalone"),
     Trial::of(Bug::PageNotCut, Subject::Standalone, "kill-standalone"),
     // Who comes to a gateway that knows the conversation already.

@@ -13,6 +13,7 @@ fn facts(scenario: &str) -> Facts {
         restarts: 0,
         crashes: 0,
         injected: 0,
+        too_slow: 0,
         interrupted: false,
     }
 }
@@ -55,6 +56,9 @@ fn without_load_hits_or_evidence_a_run_is_void() {
     let disk = facts("failing-sync-mariadb");
     assert_eq!(verdict(&disk, &load, 100, vec![]), Verdict::Void, "its disk went on");
     assert_eq!(verdict(&Facts { injected: 1, ..disk }, &load, 100, vec![]), Verdict::Clean);
+    let deaf = facts("deaf-clients");
+    assert_eq!(verdict(&deaf, &load, 100, vec![]), Verdict::Void, "everybody was waited for");
+    assert_eq!(verdict(&Facts { too_slow: 1, ..deaf }, &load, 100, vec![]), Verdict::Clean);
 }
 
 #[test]

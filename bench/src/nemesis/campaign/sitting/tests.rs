@@ -25,6 +25,7 @@ fn outcome(order: &Order, violations: usize, void: Option<&str>) -> Outcome {
         restarts: 0,
         crashes: 0,
         injected: 0,
+        too_slow: 0,
         sent: 10,
         acknowledged: 9,
         unknown: 1,
