@@ -120,14 +120,22 @@ pub(crate) async fn measure_idle(
     })
 }
 
-/// Users with their conversations: what the gateway needs for that is there before the first reading.
+/// Users with their conversations: what the services keep of them is there before the first reading.
 async fn prepare(users: u32, conversations: u32, endpoint: &Endpoint) -> anyhow::Result<Vec<Guest>> {
     let accounts = Accounts::of(endpoint);
     note(format_args!("  {users} guests"));
     let guests = accounts.guests(users as usize).await?;
     note(format_args!("  {conversations} groups for each of them"));
     groups::make_groups(&accounts, &guests, conversations).await?;
+    note(format_args!("  each of them connects once"));
+    visit(&guests, endpoint).await?;
     Ok(guests)
+}
+
+/// Everybody was here: what the services keep of users, within bounds of its own, is nothing that a connection takes.
+async fn visit(guests: &[Guest], endpoint: &Endpoint) -> anyhow::Result<()> {
+    let visits = stream::iter(guests).map(|guest| async move { Socket::open(endpoint, guest).await.map(drop) });
+    visits.buffer_unordered(AT_ONCE).try_collect().await
 }
 
 async fn kept_after(plan: &IdlePlan, stop: &CancellationToken) -> anyhow::Result<Option<u64>> {

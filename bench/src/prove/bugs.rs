@@ -1,6 +1,9 @@
 //! `nemesis bugs`.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -23,7 +26,8 @@ pub(crate) struct BugsArgs {
     /// Where a file for each bug, and the histories, are kept. A bug whose file is removed is looked for again.
     #[arg(long, value_name = "DIR", default_value = "target/planted-bugs")]
     folder: PathBuf,
-    /// The table, written from all that the folder holds.
+    /// The table, written from all that the folder holds. What was found of each bug is a line of the file beside it that ends in
+    /// `.jsonl`.
     #[arg(long, value_name = "FILE", default_value = "docs/planted-bugs.md")]
     out: PathBuf,
     #[command(flatten)]
@@ -48,9 +52,16 @@ pub(super) async fn bugs(args: &BugsArgs, stop: &CancellationToken) -> anyhow::R
     Box::pin(hunt.go_on(&means, stop, |line: &str| note(line))).await?;
     let all = Bug::ALL.iter().map(|bug| anyhow::Ok((*bug, hunt.finding(*bug)?)));
     let all: Vec<(Bug, Option<Finding>)> = all.collect::<Result<_, _>>()?;
-    fs::write(&args.out, document(&all)).with_context(|| format!("cannot write {}", args.out.display()))?;
+    write(&args.out, &document(&all))?;
+    let lines = all.iter().filter_map(|(_, finding)| finding.as_ref()).map(serde_json::to_string);
+    let lines: Vec<String> = lines.collect::<Result<_, _>>()?;
+    write(&args.out.with_extension("jsonl"), &(lines.join("\n") + "\n"))?;
     let mine = |(bug, _): &&(Bug, Option<Finding>)| hunt.bugs.contains(bug);
     judged(&all.iter().filter(mine).collect::<Vec<_>>())
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn judged(findings: &[&(Bug, Option<Finding>)]) -> anyhow::Result<()> {

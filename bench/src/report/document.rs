@@ -37,7 +37,8 @@ Written by `gochat-bench`, not by hand; the raw results are in `docs/performance
   generator shares the machine and is not counted.
 - Idle memory is the private dirty memory of the gateway's process, as a slope over five steps. Each connection is of a user of
   its own with 20 conversations and sends its heartbeat. Each 200 users share their 20 groups, which are made before the first
-  reading, so that thousands of users have them within seconds; none of the groups is large.
+  reading, so that thousands of users have them within seconds; none of the groups is large. Everybody has been connected once
+  by then, 32 at a time: what a service keeps of users, within a bound of its own, is no connection's.
 - Once, after the rounds, between calibrations of their own: logins of guests and a group; and each just after the floor that it
   is compared with, idle connections, large groups and connections that are all cut at the same time. A quick run has fewer of
   everything.

@@ -11,7 +11,7 @@ const HEAD: &str = "\
 
 A ledger that finds nothing shows something only if it finds what is wrong. Each of these bugs was planted in the services
 (`im-infra/src/planted.rs`), and the scenarios that should meet it (`bench/src/nemesis/hunt/trial.rs`) were run until the ledger
-found it. `gochat-bench nemesis bugs` writes this, do not edit.
+found it. `gochat-bench nemesis bugs` writes this, do not edit; beside it, in `.jsonl`, is every run.
 ";
 
 /// As Markdown; a bug without a finding was not looked for yet.
