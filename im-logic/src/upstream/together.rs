@@ -2,35 +2,47 @@
 //! load a batch goes alone and at once; with more, one call to im-repo, one transaction and one record to each gateway carry
 //! the commands of many partitions. No timer decides.
 //!
-//! A failure of several batches says nothing of any of them: each is handled apart then, and has a failure of its own.
+//! A failure of several batches says nothing of any of them, nor does it if they take too long: each is handled apart then, and
+//! has a failure of its own. Its partition goes alone until that is over, so that it holds nobody up.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     panic::AssertUnwindSafe,
+    pin::pin,
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use im_infra::mq::{Failure, Handler, Record};
 use proto::{Error, ErrorCode};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit, oneshot},
+    time::timeout,
+};
 
 use crate::config::TogetherOptions;
 
 /// Bytes of payload after which a joint batch takes no further one.
 const JOINT_BYTES: usize = 1 << 20;
 
-/// Lets a handler handle batches together. Batches of different partitions share no conversation; those of one partition never
-/// wait at the same time.
+/// How long a turn is held, and batches of several partitions are handled together. Much longer than that takes where all is well,
+/// and less than a call may take.
+const TURN_MAX: Duration = Duration::from_secs(2);
+
+/// Lets a handler handle batches together. Batches of different partitions share no conversation. Those of one partition wait at
+/// the same time only where one of them is not ours any more.
 pub(crate) struct Together<H> {
     handler: H,
     waiting: Mutex<VecDeque<Waiting>>,
     /// One for each joint batch that may be under way.
     turns: Semaphore,
+    /// Partitions whose batch could not be handled yet.
+    apart: Mutex<HashSet<u32>>,
     records_max: usize,
     last_id: AtomicU64,
 }
@@ -53,7 +65,8 @@ enum Verdict {
 impl<H: Handler> Together<H> {
     pub(crate) fn new(handler: H, options: &TogetherOptions) -> Self {
         let turns = Semaphore::new(options.at_once);
-        Self { handler, waiting: Mutex::default(), turns, records_max: options.records_max, last_id: AtomicU64::new(0) }
+        let (waiting, apart) = (Mutex::default(), Mutex::default());
+        Self { handler, waiting, turns, apart, records_max: options.records_max, last_id: AtomicU64::new(0) }
     }
 
     /// The handler itself.
@@ -64,13 +77,13 @@ impl<H: Handler> Together<H> {
     fn add(&self, batch: &[Record]) -> (u64, oneshot::Receiver<Verdict>) {
         let (answer, verdict) = oneshot::channel();
         let id = self.last_id.fetch_add(1, Ordering::Relaxed);
-        self.lock().push_back(Waiting { id, records: batch.to_vec(), answer });
+        lock(&self.waiting).push_back(Waiting { id, records: batch.to_vec(), answer });
         (id, verdict)
     }
 
     /// Takes a batch out, unless it went with others.
     fn take(&self, id: u64) -> Option<Waiting> {
-        let mut waiting = self.lock();
+        let mut waiting = lock(&self.waiting);
         let at = waiting.iter().position(|one| one.id == id)?;
         waiting.remove(at)
     }
@@ -79,7 +92,7 @@ impl<H: Handler> Together<H> {
     fn company(&self, batch: &[Record]) -> Vec<Waiting> {
         let (mut records, mut bytes) = (batch.len(), bytes_of(batch));
         let mut company = Vec::new();
-        let mut waiting = self.lock();
+        let mut waiting = lock(&self.waiting);
         while let Some(next) = waiting.front() {
             records += next.records.len();
             bytes += bytes_of(&next.records);
@@ -91,15 +104,18 @@ impl<H: Handler> Together<H> {
         company
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Waiting>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Handles this batch and whatever goes with it.
-    async fn lead(&self, batch: &[Record]) -> Result<(), Failure> {
+    async fn lead(&self, batch: &[Record], turn: SemaphorePermit<'_>) -> Result<(), Failure> {
         let company = self.company(batch);
         if company.is_empty() {
-            return self.handler.handle(batch).await;
+            let mut handling = pin!(self.handle_apart(batch));
+            return match timeout(TURN_MAX, &mut handling).await {
+                Ok(done) => done,
+                Err(_) => {
+                    drop(turn);
+                    handling.await
+                }
+            };
         }
         let (mut records, mut answers) = (batch.to_vec(), Vec::with_capacity(company.len()));
         for Waiting { records: more, answer, .. } in company {
@@ -107,8 +123,12 @@ impl<H: Handler> Together<H> {
             answers.push(answer);
         }
         // A panic is the failure of one of them, too.
-        let done = AssertUnwindSafe(self.handler.handle(&records)).catch_unwind().await;
-        let verdict = if matches!(done, Ok(Ok(()))) { Verdict::Done } else { Verdict::Apart };
+        let handling = AssertUnwindSafe(self.handler.handle(&records)).catch_unwind();
+        let verdict = match timeout(TURN_MAX, handling).await {
+            Ok(Ok(Ok(()))) => Verdict::Done,
+            _ => Verdict::Apart,
+        };
+        drop(turn);
         for answer in answers {
             // Its partition may be lost.
             let _ = answer.send(verdict);
@@ -120,16 +140,34 @@ impl<H: Handler> Together<H> {
     async fn obey(&self, verdict: Option<Verdict>, batch: &[Record]) -> Result<(), Failure> {
         match verdict {
             Some(Verdict::Done) => Ok(()),
-            Some(Verdict::Apart) | None => self.handler.handle(batch).await,
+            Some(Verdict::Apart) | None => self.handle_apart(batch).await,
         }
+    }
+
+    /// Handles a batch alone; until that has succeeded its partition goes alone.
+    async fn handle_apart(&self, batch: &[Record]) -> Result<(), Failure> {
+        let Some(partition) = batch.first().map(|record| record.partition) else { return Ok(()) };
+        lock(&self.apart).insert(partition);
+        let done = self.handler.handle(batch).await;
+        if done.is_ok() {
+            lock(&self.apart).remove(&partition);
+        }
+        done
+    }
+
+    fn goes_apart(&self, batch: &[Record]) -> bool {
+        batch.first().is_some_and(|record| lock(&self.apart).contains(&record.partition))
     }
 }
 
 #[async_trait]
 impl<H: Handler> Handler for Together<H> {
     async fn handle(&self, batch: &[Record]) -> Result<(), Failure> {
-        if let Ok(_turn) = self.turns.try_acquire() {
-            return self.lead(batch).await;
+        if self.goes_apart(batch) {
+            return self.handle_apart(batch).await;
+        }
+        if let Ok(turn) = self.turns.try_acquire() {
+            return self.lead(batch, turn).await;
         }
         let (id, mut verdict) = self.add(batch);
         let turn = tokio::select! {
@@ -140,7 +178,7 @@ impl<H: Handler> Handler for Together<H> {
         let closed = |_| Failure::Unknown(Error::new(ErrorCode::Internal).with("part", "joint batches"));
         let turn = turn.map_err(closed)?;
         if self.take(id).is_some() {
-            return self.lead(batch).await;
+            return self.lead(batch, turn).await;
         }
         // It goes with another one: the turn is for somebody else.
         drop(turn);
@@ -156,107 +194,13 @@ impl<H: Handler> Handler for Together<H> {
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn bytes_of(records: &[Record]) -> usize {
     records.iter().map(|record| record.payload.len()).sum()
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use im_infra::{mq::Topic, testing::eventually};
-    use tokio::sync::Semaphore;
-
-    use super::*;
-
-    /// Notes each call by its payloads; the first waits until it is let go. `bad` fails whatever it is part of, `panic` panics.
-    #[derive(Default)]
-    struct Script {
-        calls: Mutex<Vec<Vec<u8>>>,
-        gate: Option<Semaphore>,
-    }
-
-    #[async_trait]
-    impl Handler for Script {
-        async fn handle(&self, batch: &[Record]) -> Result<(), Failure> {
-            let payloads: Vec<u8> = batch.iter().map(|record| record.payload[0]).collect();
-            self.calls.lock().unwrap().push(payloads.clone());
-            if payloads.contains(&b'g') {
-                self.gate.as_ref().unwrap().acquire().await.unwrap().forget();
-            }
-            assert!(!payloads.contains(&b'p'), "a planned panic");
-            if payloads.contains(&b'x') {
-                let index = payloads.iter().position(|payload| *payload == b'x').unwrap();
-                return Err(Failure::Poison(vec![(index, ErrorCode::Internal.into())]));
-            }
-            Ok(())
-        }
-    }
-
-    fn record(partition: u32, payload: &'static str) -> Record {
-        Record {
-            topic: Topic::Upstream,
-            partition,
-            offset: 0,
-            produced_at_ms: 0,
-            key: bytes::Bytes::new(),
-            payload: payload.into(),
-            headers: Vec::new(),
-        }
-    }
-
-    /// Handles `g`, and, while that waits, the others; answers what became of them and in which calls.
-    async fn while_one_waits(
-        records_max: usize,
-        others: &[&'static str],
-    ) -> (Vec<std::thread::Result<Result<(), Failure>>>, Vec<Vec<u8>>) {
-        let script = Script { gate: Some(Semaphore::new(0)), ..Script::default() };
-        let together = Arc::new(Together::new(script, &TogetherOptions { at_once: 1, records_max }));
-        let one = |partition: usize, payload: &'static str| {
-            let together = together.clone();
-            async move {
-                let batch = [record(u32::try_from(partition).unwrap(), payload)];
-                AssertUnwindSafe(together.handle(&batch)).catch_unwind().await
-            }
-        };
-        let first = one(0, "g");
-        let rest = futures_util::future::join_all(others.iter().enumerate().map(|(at, payload)| one(at + 1, payload)));
-        let open = eventually("the others to wait", || async {
-            (together.lock().len() == others.len()).then(|| together.alone().gate.as_ref().unwrap().add_permits(1))
-        });
-        let (first, rest, ()) = tokio::join!(first, rest, open);
-        assert!(matches!(first, Ok(Ok(()))));
-        let calls = together.alone().calls.lock().unwrap().clone();
-        (rest, calls)
-    }
-
-    #[tokio::test]
-    async fn what_arrives_during_a_batch_goes_together_into_the_next() {
-        let (done, calls) = while_one_waits(10, &["a", "b", "c"]).await;
-        assert!(done.iter().all(|done| matches!(done, Ok(Ok(())))));
-        assert_eq!(calls, [b"g".to_vec(), b"abc".to_vec()]);
-    }
-
-    #[tokio::test]
-    async fn a_joint_batch_is_bounded() {
-        let (done, calls) = while_one_waits(2, &["a", "b", "c"]).await;
-        assert!(done.iter().all(|done| matches!(done, Ok(Ok(())))));
-        assert_eq!(calls, [b"g".to_vec(), b"ab".to_vec(), b"c".to_vec()]);
-    }
-
-    #[tokio::test]
-    async fn a_failure_is_that_of_its_own_batch_alone() {
-        let (done, calls) = while_one_waits(10, &["a", "x", "c"]).await;
-        assert!(matches!((&done[0], &done[2]), (Ok(Ok(())), Ok(Ok(())))));
-        assert_eq!(done[1].as_ref().unwrap(), &Err(Failure::Poison(vec![(0, ErrorCode::Internal.into())])));
-        assert_eq!(calls[1], b"axc".to_vec());
-        assert_eq!(calls.len(), 5, "each apart afterwards: {calls:?}");
-    }
-
-    #[tokio::test]
-    async fn a_panic_is_that_of_its_own_batch_alone() {
-        let (done, _) = while_one_waits(10, &["a", "p", "c"]).await;
-        assert!(matches!((&done[0], &done[2]), (Ok(Ok(())), Ok(Ok(())))));
-        assert!(done[1].is_err());
-    }
-}
+mod tests;

@@ -1,0 +1,125 @@
+use std::sync::Arc;
+
+use im_infra::{mq::Topic, testing::eventually};
+use tokio::sync::Semaphore;
+
+use super::*;
+
+/// Notes each call by its payloads. `g` waits until it is let go, `h` for ever; `x` fails whatever it is part of, `p` panics.
+#[derive(Default)]
+struct Script {
+    calls: Mutex<Vec<Vec<u8>>>,
+    gate: Option<Semaphore>,
+}
+
+#[async_trait]
+impl Handler for Script {
+    async fn handle(&self, batch: &[Record]) -> Result<(), Failure> {
+        let payloads: Vec<u8> = batch.iter().map(|record| record.payload[0]).collect();
+        self.calls.lock().unwrap().push(payloads.clone());
+        if payloads.contains(&b'g') {
+            self.gate.as_ref().unwrap().acquire().await.unwrap().forget();
+        }
+        if payloads.contains(&b'h') {
+            std::future::pending::<()>().await;
+        }
+        assert!(!payloads.contains(&b'p'), "a planned panic");
+        if payloads.contains(&b'x') {
+            let index = payloads.iter().position(|payload| *payload == b'x').unwrap();
+            return Err(Failure::Poison(vec![(index, ErrorCode::Internal.into())]));
+        }
+        Ok(())
+    }
+}
+
+fn record(partition: u32, payload: &'static str) -> Record {
+    Record {
+        topic: Topic::Upstream,
+        partition,
+        offset: 0,
+        produced_at_ms: 0,
+        key: bytes::Bytes::new(),
+        payload: payload.into(),
+        headers: Vec::new(),
+    }
+}
+
+/// Handles `g`, and, while that waits, the others; answers what became of them and in which calls.
+async fn while_one_waits(
+    records_max: usize,
+    others: &[&'static str],
+) -> (Vec<std::thread::Result<Result<(), Failure>>>, Vec<Vec<u8>>) {
+    let script = Script { gate: Some(Semaphore::new(0)), ..Script::default() };
+    let together = Arc::new(Together::new(script, &TogetherOptions { at_once: 1, records_max }));
+    let one = |partition: usize, payload: &'static str| {
+        let together = together.clone();
+        async move {
+            let batch = [record(u32::try_from(partition).unwrap(), payload)];
+            AssertUnwindSafe(together.handle(&batch)).catch_unwind().await
+        }
+    };
+    let first = one(0, "g");
+    let rest = futures_util::future::join_all(others.iter().enumerate().map(|(at, payload)| one(at + 1, payload)));
+    let open = eventually("the others to wait", || async {
+        (lock(&together.waiting).len() == others.len()).then(|| together.alone().gate.as_ref().unwrap().add_permits(1))
+    });
+    let (first, rest, ()) = tokio::join!(first, rest, open);
+    assert!(matches!(first, Ok(Ok(()))));
+    let calls = together.alone().calls.lock().unwrap().clone();
+    (rest, calls)
+}
+
+#[tokio::test]
+async fn what_arrives_during_a_batch_goes_together_into_the_next() {
+    let (done, calls) = while_one_waits(10, &["a", "b", "c"]).await;
+    assert!(done.iter().all(|done| matches!(done, Ok(Ok(())))));
+    assert_eq!(calls, [b"g".to_vec(), b"abc".to_vec()]);
+}
+
+#[tokio::test]
+async fn a_joint_batch_is_bounded() {
+    let (done, calls) = while_one_waits(2, &["a", "b", "c"]).await;
+    assert!(done.iter().all(|done| matches!(done, Ok(Ok(())))));
+    assert_eq!(calls, [b"g".to_vec(), b"ab".to_vec(), b"c".to_vec()]);
+}
+
+#[tokio::test]
+async fn a_failure_is_that_of_its_own_batch_alone() {
+    let (done, calls) = while_one_waits(10, &["a", "x", "c"]).await;
+    assert!(matches!((&done[0], &done[2]), (Ok(Ok(())), Ok(Ok(())))));
+    assert_eq!(done[1].as_ref().unwrap(), &Err(Failure::Poison(vec![(0, ErrorCode::Internal.into())])));
+    assert_eq!(calls[1], b"axc".to_vec());
+    assert_eq!(calls.len(), 5, "each apart afterwards: {calls:?}");
+}
+
+#[tokio::test]
+async fn a_panic_is_that_of_its_own_batch_alone() {
+    let (done, _) = while_one_waits(10, &["a", "p", "c"]).await;
+    assert!(matches!((&done[0], &done[2]), (Ok(Ok(())), Ok(Ok(())))));
+    assert!(done[1].is_err());
+}
+
+#[tokio::test]
+async fn a_batch_that_hangs_holds_up_nobody_for_longer_than_a_turn_and_its_partition_goes_alone() {
+    let together = Arc::new(Together::new(Script::default(), &TogetherOptions { at_once: 1, records_max: 10 }));
+    let (one, another) = ([record(1, "h")], [record(2, "a")]);
+    for others in 1..=3 {
+        tokio::select! {
+            biased;
+            _ = together.handle(&one) => panic!("it hangs"),
+            done = together.handle(&another) => done.unwrap(),
+        }
+        // The first time the other one waits for the turn; afterwards the partition that hangs takes none.
+        assert_eq!(together.alone().calls.lock().unwrap().len(), others * 2);
+    }
+    assert!(together.goes_apart(&one) && !together.goes_apart(&another));
+}
+
+#[tokio::test]
+async fn a_partition_goes_alone_until_its_batch_was_handled() {
+    let together = Together::new(Script::default(), &TogetherOptions { at_once: 1, records_max: 10 });
+    assert!(together.handle(&[record(1, "x")]).await.is_err());
+    assert!(together.goes_apart(&[record(1, "a")]));
+    together.handle(&[record(1, "a")]).await.unwrap();
+    assert!(!together.goes_apart(&[record(1, "a")]));
+}
