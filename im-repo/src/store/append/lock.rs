@@ -1,4 +1,4 @@
-//! The conversations' rows: made where they are missing, then locked in the order of their ids, so that two appends never
+//! The conversations' rows: made where they are missing, then locked in the order of their ids, so that two appends seldom
 //! wait for each other in a circle.
 
 use std::collections::HashMap;
@@ -87,8 +87,21 @@ impl Move<'_> {
     }
 }
 
-/// Moves rows on if all of them still stand as expected, which locks them; answers whether they do.
-pub(super) async fn move_on(transaction: &DatabaseTransaction, moves: Vec<Move<'_>>) -> Result<bool, DbErr> {
+/// Rows of one statement: each is a branch of an OR, and SQLite's expressions go 1,000 deep.
+const ROWS_AT_ONCE: usize = 256;
+
+/// Moves rows on if all of them still stand as expected, which locks them; answers whether they do. The rows come in any order:
+/// who waits for another append in a circle is told so by the database, and tries again.
+pub(super) async fn move_on(transaction: &DatabaseTransaction, moves: &[Move<'_>]) -> Result<bool, DbErr> {
+    for some in moves.chunks(ROWS_AT_ONCE) {
+        if !move_some(transaction, some.to_vec()).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+async fn move_some(transaction: &DatabaseTransaction, moves: Vec<Move<'_>>) -> Result<bool, DbErr> {
     let count = moves.len() as u64;
     let moves = padded(moves);
     let each = |value: fn(&Row) -> Expr| {

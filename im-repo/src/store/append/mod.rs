@@ -118,7 +118,7 @@ impl Store {
         let moves: Vec<lock::Move<'_>> =
             plans.iter().zip(rows).map(|((id, plan), from)| lock::Move { id, from, to: &plan.row }).collect();
         let transaction = self.database.begin().await?;
-        let mut holds = lock::move_on(&transaction, moves).await?;
+        let mut holds = lock::move_on(&transaction, &moves).await?;
         if holds {
             match write::write(&transaction, self.database.engine(), &plans, now_ms).await {
                 Ok(()) => {}
