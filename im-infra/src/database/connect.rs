@@ -114,6 +114,11 @@ const PREPARED_MAX: usize = 6_000;
 /// answer: the next packet then waits for 40 ms until the first is acknowledged, because the driver leaves Nagle's algorithm on.
 const PREPARED: (usize, usize) = (50, 400);
 
+/// How long a statement waits for a row that another transaction has locked; then its own is taken back, with the locks that it
+/// has. Less than a call may take, so that who waits for a row that stays locked does not hold up others for longer than that.
+const MYSQL_LOCK_WAIT: &str = "set session innodb_lock_wait_timeout = 3";
+const POSTGRES_LOCK_WAIT: (&str, &str) = ("lock_timeout", "3s");
+
 fn connect_options(options: &DatabaseOptions, connections: u32) -> ConnectOptions {
     let timeout = Duration::from_millis(options.acquire_timeout_ms);
     let prepared = (PREPARED_MAX / connections.max(1) as usize).clamp(PREPARED.0, PREPARED.1);
@@ -128,10 +133,12 @@ fn connect_options(options: &DatabaseOptions, connections: u32) -> ConnectOption
         .map_sqlx_mysql_pool_opts(|pool| {
             pool.after_connect(|connection, _| {
                 Box::pin(async move {
-                    connection.execute("set session transaction isolation level read committed").await.map(drop)
+                    connection.execute("set session transaction isolation level read committed").await?;
+                    connection.execute(MYSQL_LOCK_WAIT).await.map(drop)
                 })
             })
         })
+        .map_sqlx_postgres_opts(|postgres| postgres.options([POSTGRES_LOCK_WAIT]))
         .map_sqlx_sqlite_opts(|sqlite| {
             sqlite
                 .journal_mode(SqliteJournalMode::Wal)
