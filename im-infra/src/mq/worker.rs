@@ -25,6 +25,9 @@ use crate::{
 /// How long a position waits for those behind it, to be committed with them.
 const COMMIT_EVERY: Duration = Duration::from_millis(100);
 
+/// How long a commit that failed waits for another try.
+const COMMIT_AGAIN: Duration = Duration::from_secs(1);
+
 /// Why a worker would end.
 pub(super) struct Stop {
     pub(super) lost: CancellationToken,
@@ -87,12 +90,15 @@ impl Worker {
                     tracing::warn!(%error, "read failed, trying again");
                     if self.pause(self.options.retry_max_ms).await.is_err() { break } else { continue }
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    let _ = self.commit_open(&*assignment.commit, &mut open).await;
+                    return Err(error);
+                }
             };
             let Some(next) = batch.last().map(|record| record.offset + 1) else { continue };
             let count = batch.len() as u64;
             if planted::is(Bug::CommitBeforeEffect) {
-                let _ = self.commit(&*assignment.commit, next).await;
+                let _ = self.commit_open(&*assignment.commit, &mut Some((next, Instant::now()))).await;
             }
             if self.process(batch).await.is_err() {
                 break;
@@ -112,22 +118,17 @@ impl Worker {
     }
 
     async fn commit_open(&self, commit: &dyn Commit, open: &mut Option<(u64, Instant)>) -> Result<(), Stopped> {
-        match open.take() {
-            Some((next, _)) => self.commit(commit, next).await,
-            None => Ok(()),
-        }
-    }
-
-    async fn commit(&self, commit: &dyn Commit, next: u64) -> Result<(), Stopped> {
+        let Some((next, _)) = open.take() else { return Ok(()) };
         match commit.commit(next).await {
             Ok(()) => Ok(()),
             Err(MqError::Fenced) => {
                 self.count(&self.queue.metrics.fenced, 1);
                 Err(Stopped)
             }
-            // The next batch's commit covers this one; until then a restart repeats it, which is harmless.
+            // Until it succeeds a restart repeats what was done, which is harmless.
             Err(error) => {
-                tracing::warn!(%error, "commit failed");
+                tracing::warn!(%error, "commit failed, trying again");
+                *open = Some((next, Instant::now() + COMMIT_AGAIN));
                 Ok(())
             }
         }
