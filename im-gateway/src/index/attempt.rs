@@ -1,5 +1,7 @@
 //! A load that is under way, until it is done or fails.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use super::Index;
 
 /// What whoever loads holds. Dropped before it is done, as by a panic, it gives up what waited: the next broadcast of the
@@ -26,17 +28,15 @@ impl<F: FnOnce()> Drop for Attempt<'_, F> {
     fn drop(&mut self) {
         if let Some(missed) = self.missed.take() {
             self.index.give_up(self.conversation_id);
-            missed();
+            // A second panic while the first is on its way would end the process.
+            let _ = catch_unwind(AssertUnwindSafe(missed));
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        cell::Cell,
-        panic::{AssertUnwindSafe, catch_unwind},
-    };
+    use std::cell::Cell;
 
     use proto::{message::Entry, mq::Broadcast};
 
