@@ -48,35 +48,48 @@ const CHOSEN: [(Subject, usize); 2] = [(Subject::Standalone, 2), (Subject::Proce
 /// Its faults still find what is to be mended.
 const EVERYTHING: &str = "everything";
 
-/// Users talk for so long while the scenario hurts them. A run that shows nothing fails, too; what it leaves is kept.
+/// As in a campaign, a run in which too little was hit is done anew with another seed, so often.
+const VOID_MAX: u64 = 3;
+
+/// Users talk for so long while the scenario hurts them. Runs that show nothing fail in the end, too; what the last one leaves is
+/// kept.
+#[allow(clippy::print_stdout)] // shown by a test that fails
 async fn survives(run_of: Run) {
-    let Run { name, subject, seed, load_s, users, rate } = run_of;
-    let folder = tempfile::tempdir().unwrap();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let means = Means {
-        gochat: binary().into(),
-        infra: root.join("scripts/infra"),
-        // Databases of a user of their own have to reach it.
-        folder: std::env::temp_dir(),
-        settings: Vec::new(),
-    };
-    let order = Order {
+    for again in 0..VOID_MAX {
+        let folder = tempfile::tempdir().unwrap();
+        let seed = run_of.seed + again * 1_000;
+        let outcome = Box::pin(run(&order(run_of, seed, folder.path()), &means(), &CancellationToken::new())).await;
+        match outcome {
+            Ok(outcome) if outcome.verdict() == Verdict::Clean => return,
+            Ok(outcome) if outcome.verdict() == Verdict::Void && again + 1 < VOID_MAX => println!("{outcome}"),
+            failed => {
+                let told = failed.map_or_else(|error| format!("{error:#}"), |outcome| outcome.to_string());
+                panic!("{}, seed {seed}: {told}\nkept: {}", run_of.name, folder.keep().display());
+            }
+        }
+    }
+}
+
+fn order(Run { name, subject, load_s, users, rate, .. }: Run, seed: u64, folder: &Path) -> Order {
+    Order {
         scenario: Scenario::named(name).unwrap(),
         subject,
         seed,
         load: Duration::from_secs(load_s),
         users,
         rate,
-        history: folder.path().join("history.gz"),
-    };
-    let outcome = Box::pin(run(&order, &means, &CancellationToken::new())).await;
-    if !matches!(&outcome, Ok(outcome) if outcome.verdict() == Verdict::Clean) {
-        let kept = folder.keep();
-        panic!(
-            "{name}, seed {seed}: {}\nkept: {}",
-            outcome.map_or_else(|error| format!("{error:#}"), |outcome| outcome.to_string()),
-            kept.display()
-        );
+        history: folder.join("history.gz"),
+    }
+}
+
+fn means() -> Means {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    Means {
+        gochat: binary().into(),
+        infra: root.join("scripts/infra"),
+        // Databases of a user of their own have to reach it.
+        folder: std::env::temp_dir(),
+        settings: Vec::new(),
     }
 }
 
