@@ -10,3 +10,4 @@ mod registry_conformance;
 mod rpc_tls;
 mod session_store_conformance;
 mod tls;
+mod wire;

@@ -18,11 +18,10 @@ use im_infra::{
     },
     testing::{eventually, infra},
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::watch,
-};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+use super::wire::Wire;
 
 /// The time of a lease in these tests.
 const TTL: Duration = Duration::from_secs(2);
@@ -206,6 +205,11 @@ impl Etcd {
         self.registry_at(infra("GOCHAT_TEST_ETCD")).await
     }
 
+    /// The only way to etcd of whoever is given it.
+    async fn wire(&self) -> Wire {
+        Wire::lay(infra("GOCHAT_TEST_ETCD").trim_start_matches("http://"), &self.life).await
+    }
+
     async fn registry_at(&self, endpoint: String) -> EtcdRegistry {
         let options = EtcdOptions {
             endpoints: vec![endpoint],
@@ -329,8 +333,8 @@ async fn an_instance_whose_lease_was_lost_is_announced_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn r10_with_etcd_away_the_deadline_ends_and_on_return_the_slot_and_the_announcement_are_there_again() {
     let etcd = Etcd::start().await;
-    let wire = Wire::lay(&etcd.life).await;
-    let registry = etcd.registry_at(wire.address.clone()).await;
+    let wire = etcd.wire().await;
+    let registry = etcd.registry_at(format!("http://{}", wire.address)).await;
     let slot = registry.lease_slot(SlotSpace::Node, 1).await.unwrap();
     let _registration = registry.announce(instance(ServiceName::Gateway, "a")).await.unwrap();
     let (told, followed) = follow(&slot);
@@ -351,8 +355,9 @@ async fn r10_with_etcd_away_the_deadline_ends_and_on_return_the_slot_and_the_ann
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_keeps_its_list_while_etcd_is_away_and_survives_a_compaction() {
     let etcd = Etcd::start().await;
-    let wire = Wire::lay(&etcd.life).await;
-    let (registry, elsewhere) = (etcd.registry_at(wire.address.clone()).await, etcd.registry().await);
+    let wire = etcd.wire().await;
+    let registry = etcd.registry_at(format!("http://{}", wire.address)).await;
+    let elsewhere = etcd.registry().await;
     let list = registry.watch(ServiceName::Gateway);
     registry.listed(ServiceName::Gateway).await;
     let first = elsewhere.announce(instance(ServiceName::Gateway, "a")).await.unwrap();
@@ -368,47 +373,4 @@ async fn a_watch_keeps_its_list_while_etcd_is_away_and_survives_a_compaction() {
     etcd.compact().await;
     let _third = elsewhere.announce(instance(ServiceName::Gateway, "c")).await.unwrap();
     sees(&list, &["b", "c"]).await;
-}
-
-/// The only way to etcd, which can be cut.
-struct Wire {
-    address: String,
-    is_whole: watch::Sender<bool>,
-}
-
-impl Wire {
-    async fn lay(life: &Lifecycle) -> Self {
-        let far = infra("GOCHAT_TEST_ETCD").trim_start_matches("http://").to_owned();
-        let near = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("http://{}", near.local_addr().unwrap());
-        let is_whole = watch::Sender::new(true);
-        let (connections, switch) = (life.clone(), is_whole.clone());
-        life.spawn_detached("wire", async move {
-            while let Ok((client, _)) = near.accept().await {
-                connections.spawn_detached("connection", carry(client, far.clone(), switch.subscribe()));
-            }
-        });
-        Self { address, is_whole }
-    }
-
-    async fn cut(&self) {
-        self.is_whole.send_replace(false);
-        eventually("the connections to end", || async { (self.is_whole.receiver_count() == 0).then_some(()) }).await;
-    }
-
-    fn mend(&self) {
-        self.is_whole.send_replace(true);
-    }
-}
-
-async fn carry(mut client: TcpStream, far: String, mut is_whole: watch::Receiver<bool>) {
-    let starts_whole = *is_whole.borrow_and_update();
-    if !starts_whole {
-        return;
-    }
-    let Ok(mut server) = TcpStream::connect(far).await else { return };
-    tokio::select! {
-        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
-        _ = is_whole.changed() => {}
-    }
 }

@@ -11,11 +11,8 @@ use im_infra::{
     testing::{eventually, infra},
 };
 use redis::{AsyncCommands as _, aio::MultiplexedConnection};
-use tokio::{
-    io::copy,
-    net::{TcpListener, TcpStream},
-    sync::watch,
-};
+
+use super::wire::Wire;
 
 const ROUTE_TTL_MS: u64 = 60_000;
 const COMPLETE_TTL_MS: u64 = 30_000;
@@ -209,7 +206,11 @@ impl Redis {
 
     /// One that gives up soon.
     fn store_over(&self, wire: &Wire) -> RedisSessionStore {
-        let options = RedisOptions { url: Secret::new(wire.url.clone()), timeout_ms: 2_000, ..self.options.clone() };
+        let options = RedisOptions {
+            url: Secret::new(format!("redis://{}/0", wire.address)),
+            timeout_ms: 2_000,
+            ..self.options.clone()
+        };
         RedisSessionStore::connect(&options, self.clock.clone(), &Telemetry::for_tests()).unwrap()
     }
 
@@ -345,7 +346,8 @@ async fn r12_a_pass_with_a_flush_in_its_middle_makes_nobody_complete() {
 #[tokio::test(flavor = "multi_thread")]
 async fn r12_what_an_old_copy_lacked_is_new_even_if_the_write_that_put_it_there_got_no_answer() {
     let (redis, life) = (Redis::start().await, Lifecycle::new());
-    let wire = Wire::lay(&life).await;
+    let far = infra("GOCHAT_TEST_REDIS").trim_start_matches("redis://").split('/').next().unwrap().to_owned();
+    let wire = Wire::lay(&far, &life).await;
     let (gateway, logic) = (redis.store_over(&wire), redis.store());
     let routes = [route(7, 1, "a1"), route(8, 2, "a1")];
     gateway.put(&routes[..1]).await.unwrap();
@@ -391,56 +393,4 @@ async fn a_redis_that_is_down_fails_in_time_is_counted_and_keeps_nobody_from_sta
     }
     let metrics = telemetry.metrics_text().unwrap();
     assert!(metrics.contains("im_session_store_failures_total 6"), "{metrics}");
-}
-
-/// A way to Redis that can lose what Redis answers.
-struct Wire {
-    url: String,
-    is_whole: watch::Sender<bool>,
-}
-
-impl Wire {
-    async fn lay(life: &Lifecycle) -> Self {
-        let far = infra("GOCHAT_TEST_REDIS").trim_start_matches("redis://").split('/').next().unwrap().to_owned();
-        let near = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("redis://{}/0", near.local_addr().unwrap());
-        let is_whole = watch::Sender::new(true);
-        let (connections, switch) = (life.clone(), is_whole.clone());
-        life.spawn_detached("wire", async move {
-            while let Ok((client, _)) = near.accept().await {
-                connections.spawn_detached("connection", carry(client, far.clone(), switch.subscribe()));
-            }
-        });
-        Self { url, is_whole }
-    }
-
-    /// What is asked still arrives; nobody else is let through.
-    fn lose_answers(&self) {
-        self.is_whole.send_replace(false);
-    }
-
-    /// Others are let through; who got no answers is cut off.
-    fn mend(&self) {
-        self.is_whole.send_replace(true);
-    }
-}
-
-async fn carry(mut client: TcpStream, far: String, mut is_whole: watch::Receiver<bool>) {
-    let starts_whole = *is_whole.borrow_and_update();
-    if !starts_whole {
-        return;
-    }
-    let Ok(mut server) = TcpStream::connect(far).await else { return };
-    let ((mut asked, mut told), (mut answers, mut asks)) = (client.split(), server.split());
-    let answer = async {
-        tokio::select! {
-            biased;
-            _ = is_whole.changed() => drop(is_whole.changed().await),
-            _ = copy(&mut answers, &mut told) => {}
-        }
-    };
-    tokio::select! {
-        _ = copy(&mut asked, &mut asks) => {}
-        () = answer => {}
-    }
 }
