@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use proto::{
-    common,
+    ErrorCode, common,
     message::{Content, EntryBody, Text, content, entry_body},
     repo::{
         Accepted, AppendGroup, AppendOutcome, CreateConversation, Decision, PutMember, RangeRequest, Row, StateChange,
         StateQuery, append_outcome::Outcome, decision::Verdict, state_change::Change,
     },
 };
+
+use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 
 use super::engines::{Engine, Kind, on_every_engine};
 
@@ -20,6 +22,8 @@ on_every_engine! {
     r03_a_zombie_with_a_stale_state_is_told_to_decide_again,
     r04_one_bad_record_fails_alone,
     r03_a_row_that_is_remembered_wrongly_changes_no_outcome,
+    r03_several_rows_that_are_remembered_move_together_or_all_are_read,
+    r04_a_row_that_stays_locked_is_not_waited_for_until_the_caller_has_given_up,
     random_schedules_of_replays_zombies_and_rejections_agree_with_the_model,
 }
 
@@ -179,6 +183,68 @@ async fn r03_a_row_that_is_remembered_wrongly_changes_no_outcome(engine: Engine)
         entries.iter().map(|entry| (entry.seq, entry.msg_no)).collect::<Vec<_>>(),
         [(1, 1), (2, 2), (3, 3), (4, 4)]
     );
+}
+
+async fn r03_several_rows_that_are_remembered_move_together_or_all_are_read(engine: Engine) {
+    // More than one statement takes.
+    let ids: Vec<String> = (2..302).map(|peer| format!("d:1:{peer}")).collect();
+    let groups = ids.iter().map(|id| group(id, 0, vec![first_send(1, "a")])).collect();
+    let mut rows: Vec<Option<Row>> = Vec::new();
+    rows.extend(engine.store.append(groups).await.unwrap().into_iter().map(|done| done.row));
+    let upon = |rows: &[Option<Row>], command: &str| {
+        let group = |(id, row): (&String, &Option<Row>)| AppendGroup {
+            row: row.clone(),
+            ..group(id, 1, vec![send(1, command), send(1, &format!("{command}-next"))])
+        };
+        let (store, groups) = (engine.store.clone(), ids.iter().zip(rows).map(group).collect());
+        async move { store.append(groups).await.unwrap() }
+    };
+    let counted = |result: &str| engine.counted("im_append_expected_total", &[&format!("result=\"{result}\"")]);
+    let before = rows.clone();
+    let done = upon(&rows, "b").await;
+    for (done, id) in done.iter().zip(&ids) {
+        assert_eq!(done.outcomes.iter().map(seq).collect::<Vec<_>>(), [Some(2), Some(3)], "{id}");
+        assert_eq!((&done.conversation_id, done.row.as_ref().map(|row| row.last_seq)), (id, Some(3)));
+    }
+    assert_eq!((counted("held"), counted("moved")), (300, 0));
+    // One of them stands further on than its caller knows: none is moved by what is remembered, and all are stored.
+    rows = done.into_iter().map(|done| done.row).collect();
+    rows[299].clone_from(&before[299]);
+    let done = upon(&rows, "c").await;
+    assert!(done.iter().all(|done| done.outcomes.iter().map(seq).eq([Some(4), Some(5)])));
+    assert_eq!((counted("held"), counted("moved")), (300, 300));
+    // A repetition of what was stored is answered as it was, in all of them.
+    rows = done.iter().map(|done| done.row.clone()).collect();
+    let again = upon(&rows, "c").await;
+    for (done, again) in done.iter().zip(&again) {
+        assert!(again.outcomes.iter().all(|outcome| outcome.repeated_command));
+        let stored = |outcomes: &[AppendOutcome]| outcomes.iter().map(seq).collect::<Vec<_>>();
+        assert_eq!(stored(&again.outcomes), stored(&done.outcomes));
+    }
+    for id in [&ids[0], &ids[299]] {
+        assert_eq!(log(&engine, id).await.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    }
+}
+
+async fn r04_a_row_that_stays_locked_is_not_waited_for_until_the_caller_has_given_up(engine: Engine) {
+    let row = engine.store.append(vec![group("d:1:2", 0, vec![first_send(1, "a")])]).await.unwrap().remove(0).row;
+    if engine.is_sqlite {
+        // It locks no rows, and its only writer is the store itself.
+        return;
+    }
+    let other = sea_orm::Database::connect(engine.options.database.url.expose()).await.unwrap();
+    let held = other.begin().await.unwrap();
+    held.execute_unprepared("update conversations set title = 'held' where conversation_id = 'd:1:2'").await.unwrap();
+    let asked = |row: Option<Row>| vec![AppendGroup { row, ..group("d:1:2", 1, vec![send(1, "b")]) }];
+    // A call may take five seconds, see `rpc.deadline_ms`.
+    let deadline = std::time::Duration::from_secs(5);
+    for row in [row.clone(), None] {
+        let given_up =
+            tokio::time::timeout(deadline, engine.store.append(asked(row))).await.expect("an answer in time");
+        assert_eq!(given_up.unwrap_err().code(), ErrorCode::Unavailable);
+    }
+    held.rollback().await.unwrap();
+    assert_eq!(seq(&engine.store.append(asked(row)).await.unwrap()[0].outcomes[0]), Some(2));
 }
 
 async fn r04_one_bad_record_fails_alone(engine: Engine) {
