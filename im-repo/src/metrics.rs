@@ -82,9 +82,9 @@ impl Metrics {
         self.bisections.add(1, &[]);
     }
 
-    /// Whether a conversation stood as the append expected.
-    pub(crate) fn expected(&self, holds: bool) {
-        self.expected.add(1, &[KeyValue::new(names::RESULT, if holds { "held" } else { "moved" })]);
+    /// Whether so many conversations stood as the append expected.
+    pub(crate) fn expected(&self, conversations: usize, holds: bool) {
+        self.expected.add(conversations as u64, &[KeyValue::new(names::RESULT, if holds { "held" } else { "moved" })]);
     }
 
     pub(crate) fn outcome(&self, outcome: &AppendOutcome) {

@@ -36,7 +36,8 @@ pub const APPEND_OUTCOMES: &str = "im.append.outcomes";
 pub const APPEND_DURATION: &str = "im.append.duration";
 /// Appends split to find the record that violates a constraint.
 pub const APPEND_BISECTIONS: &str = "im.append.bisections";
-/// Appends to one conversation upon a row that its caller remembered, by result: held (nothing had to be read), moved.
+/// Conversations appended to upon a row that the caller remembered, by result: held (nothing had to be read), moved (theirs or
+/// that of another one of the call).
 pub const APPEND_EXPECTED: &str = "im.append.expected";
 
 /// Commands decided, by result code.

@@ -126,7 +126,7 @@ impl Store {
                 Err(error) => return Err(error),
             }
         }
-        self.metrics.expected(holds);
+        self.metrics.expected(groups.len(), holds);
         if !holds {
             transaction.rollback().await?;
             return Ok(None);
