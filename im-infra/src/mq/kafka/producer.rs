@@ -29,6 +29,9 @@ use super::{
 const ROOM_WAIT: Duration = Duration::from_secs(1);
 /// How often it looks.
 const ROOM_STEP: Duration = Duration::from_millis(5);
+/// [`POLL_WAIT`], and what a timer is late by. The rest of a wait that is less than a millisecond, rdkafka spends without sleeping,
+/// again and again asking for events; of a wait of whole milliseconds that rest is nearly one, at the end of each.
+const SERVE_WAIT: Duration = POLL_WAIT.saturating_add(Duration::from_micros(50));
 /// How long records nobody waits for may take to leave when the producer ends.
 const FLUSH_WAIT: Duration = Duration::from_secs(5);
 
@@ -180,7 +183,7 @@ fn served(client: &Client, watch: &mut Watch, stop: &CancellationToken) -> End {
         if watch.is_lost("producer", &deliveries.silence, client.client()) {
             return End::Lost;
         }
-        client.poll(POLL_WAIT);
+        client.poll(SERVE_WAIT);
     }
 }
 
