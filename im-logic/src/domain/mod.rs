@@ -6,6 +6,7 @@ pub mod digest;
 mod fold;
 pub mod follow_up;
 mod names;
+pub mod remembered;
 mod rules;
 mod state;
 pub mod view;

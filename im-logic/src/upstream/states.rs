@@ -10,14 +10,17 @@ use im_infra::ids::UserId;
 use moka::future::Cache;
 use proto::{
     Error,
-    common::FanOutMode,
     repo::{GetUsersRequest, GroupOutcome, Row, State, StateQuery, StatesRequest, StoreEpochRequest},
 };
 
 use tokio_util::sync::CancellationToken;
 
 use super::batch::Arrival;
-use crate::{config::RememberOptions, repo::Repo};
+use crate::{
+    config::RememberOptions,
+    domain::remembered::{keep_members, tells_of},
+    repo::Repo,
+};
 
 /// How often the store is asked for its epoch.
 const EPOCH_EVERY: Duration = Duration::from_secs(1);
@@ -27,8 +30,8 @@ pub(super) struct States {
     repo: Repo,
     /// Users whose existence is known; they never cease to exist.
     users: Cache<UserId, ()>,
-    /// Conversations that are not large. What is remembered may be outdated: the append compares its version, and what was
-    /// decided upon an outdated state is decided again.
+    /// Conversations with all their members, large ones with some. What is remembered may be outdated: the append compares its
+    /// version, and what was decided upon an outdated state is decided again.
     conversations: Cache<String, Arc<State>>,
     /// Where logs stood after the last append; the append finds out whether they still do.
     rows: Cache<String, Row>,
@@ -54,23 +57,27 @@ impl States {
         Self { repo, users: Cache::new(options.users_max), conversations, rows }
     }
 
-    /// The conversations of these commands; of large ones only the members that the commands concern.
+    /// The conversations of these commands; of large ones the members that the commands concern, and maybe others.
     pub(super) async fn of(&self, arrivals: &[&Arrival]) -> Result<Read, Error> {
-        let mut read = Read::default();
         let mut concerned: HashMap<String, HashSet<UserId>> = HashMap::new();
         for arrival in arrivals {
-            let id = arrival.command.conversation.to_string();
-            if read.states.contains_key(&id) {
-                continue;
-            }
-            match self.conversations.get(&id).await {
+            let users = concerned.entry(arrival.command.conversation.to_string()).or_default();
+            users.extend(arrival.command.concerned());
+        }
+        let (mut read, mut unknown) = (Read::default(), HashMap::new());
+        for (id, users) in concerned {
+            match self.conversations.get(&id).await.filter(|state| tells_of(state, users.iter().copied())) {
                 Some(state) => drop(read.states.insert(id, state)),
-                None => concerned.entry(id).or_default().extend(arrival.command.concerned()),
+                None => drop(unknown.insert(id, users)),
             }
         }
-        for (id, state) in self.read(concerned).await? {
+        for (id, mut state) in self.read(unknown).await? {
+            if let Some(before) = self.conversations.get(&id).await {
+                keep_members(&mut state, &before);
+            }
             let state = Arc::new(state);
-            if state.fan_out() == FanOutMode::Small {
+            // What does not exist yet is about to.
+            if state.state_version > 0 {
                 self.conversations.insert(id.clone(), state.clone()).await;
             }
             read.states.insert(id, state);

@@ -7,9 +7,12 @@ use std::{
 };
 
 use im_infra::ids::LeaseLost;
-use im_logic::domain::{self, Audience, Reach, Settled, decide, fold_commands, follow_up, moved, settle, stored};
+use im_logic::domain::{
+    self, Audience, Reach, Settled, decide, fold_commands, follow_up, moved,
+    remembered::{keep_members, tells_of},
+    settle, stored,
+};
 use proto::{
-    common::FanOutMode,
     mq::{Receipt, outcome},
     repo::{self, Decision, GroupOutcome, StateQuery, decision::Verdict},
 };
@@ -49,10 +52,15 @@ impl World {
                 self.begin_round(address, work);
             }
             (Stage::States, StoreAnswer::States(states)) => {
-                for state in states {
-                    let (id, state) = (state.conversation_id.clone(), Arc::new(state));
-                    if state.fan_out() == FanOutMode::Small {
-                        self.logics[address.logic].remembered.insert(id.clone(), state.clone());
+                let remembered = &mut self.logics[address.logic].remembered;
+                for mut state in states {
+                    let id = state.conversation_id.clone();
+                    if let Some(before) = remembered.get(&id) {
+                        keep_members(&mut state, before);
+                    }
+                    let state = Arc::new(state);
+                    if state.state_version > 0 {
+                        remembered.insert(id.clone(), state.clone());
                     }
                     work.states.insert(id, state);
                 }
@@ -67,7 +75,7 @@ impl World {
         }
     }
 
-    /// States of conversations that are not remembered; of large ones only the places that the commands concern.
+    /// States of conversations that are not remembered; of large ones the places that the commands concern.
     pub(crate) fn begin_round(&mut self, address: Address, mut work: Box<Work>) {
         if work.open.is_empty() {
             return self.wait(address, work, Stage::Outcomes);
@@ -76,12 +84,16 @@ impl World {
         work.states = BTreeMap::new();
         for &at in &work.open {
             let command = &work.arrivals[at].command;
-            let id = command.conversation.to_string();
-            match self.logics[address.logic].remembered.get(&id) {
-                Some(state) => drop(work.states.insert(id, state.clone())),
-                None => concerned.entry(id).or_default().extend(command.concerned()),
-            }
+            concerned.entry(command.conversation.to_string()).or_default().extend(command.concerned());
         }
+        let remembered = &self.logics[address.logic].remembered;
+        concerned.retain(|id, users| match remembered.get(id) {
+            Some(state) if tells_of(state, users.iter().copied()) => {
+                work.states.insert(id.clone(), state.clone());
+                false
+            }
+            _ => true,
+        });
         if concerned.is_empty() {
             return self.fold_and_append(address, work);
         }
