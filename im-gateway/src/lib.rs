@@ -26,7 +26,7 @@ pub use http::{ROUTES, Route};
 pub mod machines {
     pub use crate::{
         connections::Held,
-        index::{Admitted as Broadcasting, Index, Next},
+        index::{Admitted as Broadcasting, Index, Next, together},
         upstream::{Admitted, Key, Waits, Window},
     };
 }

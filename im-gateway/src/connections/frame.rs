@@ -22,23 +22,65 @@ pub(crate) struct Frame {
 }
 
 struct Shared {
-    frame: ServerFrame,
+    content: Content,
     json: OnceLock<Wire>,
     proto: OnceLock<Wire>,
 }
 
+enum Content {
+    One(ServerFrame),
+    Train(Vec<Frame>),
+}
+
 impl Frame {
     pub(crate) fn new(frame: server_frame::Frame) -> Self {
-        let frame = ServerFrame { frame: Some(frame) };
-        Self { shared: Arc::new(Shared { frame, json: OnceLock::new(), proto: OnceLock::new() }) }
+        Self::of(Content::One(ServerFrame { frame: Some(frame) }))
+    }
+
+    /// Frames that go together: they wait as one, and are written as one.
+    pub(crate) fn train(mut frames: Vec<Self>) -> Self {
+        match frames.pop() {
+            Some(only) if frames.is_empty() => only,
+            last => {
+                frames.extend(last);
+                Self::of(Content::Train(frames))
+            }
+        }
+    }
+
+    fn of(content: Content) -> Self {
+        Self { shared: Arc::new(Shared { content, json: OnceLock::new(), proto: OnceLock::new() }) }
     }
 
     pub(crate) fn wire(&self, format: Format) -> Wire {
-        let Shared { frame, json, proto } = &*self.shared;
+        let Shared { content, json, proto } = &*self.shared;
         let encoded = match format {
             Format::Json => json,
             Format::Proto => proto,
         };
-        encoded.get_or_init(|| Wire::of(frame, format)).clone()
+        let encode = || match content {
+            Content::One(frame) => Wire::of(frame, format),
+            Content::Train(frames) => Wire::train(frames.iter().map(|frame| frame.wire(format))),
+        };
+        encoded.get_or_init(encode).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::client::Pong;
+
+    use super::*;
+
+    #[test]
+    fn a_train_is_its_frames_one_behind_the_other() {
+        let frame = |data: &str| Frame::new(server_frame::Frame::Pong(Pong { data: data.into() }));
+        let frames = [frame("a"), frame(""), frame("bc")];
+        for format in [Format::Json, Format::Proto] {
+            let each: Vec<u8> = frames.iter().flat_map(|frame| frame.wire(format).bytes().to_vec()).collect();
+            assert_eq!(Frame::train(frames.to_vec()).wire(format).bytes()[..], each);
+        }
+        let alone = Frame::train(vec![frames[0].clone()]);
+        assert!(Arc::ptr_eq(&alone.shared, &frames[0].shared), "nothing is copied");
     }
 }

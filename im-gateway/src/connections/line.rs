@@ -9,19 +9,17 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use rustix::net::{SendFlags, send};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{
-        TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
+    net::TcpStream,
 };
 
 use super::Wire;
 
-/// The writing side. It ends with its [`LineStream`]: whoever pushes holds it weakly.
+/// The stream. It ends with its [`LineStream`]: whoever pushes holds it weakly.
 pub(crate) struct Line {
-    stream: OwnedWriteHalf,
+    stream: TcpStream,
 }
 
 impl Line {
@@ -38,22 +36,24 @@ impl Line {
         true
     }
 
-    fn write(&self, frames: &VecDeque<Wire>) -> io::Result<usize> {
+    /// Asks the kernel at once: what the runtime knows of the socket's room lies where no cache holds it any more. It learns that
+    /// there is none from the task, which tries again.
+    fn write(&self, frames: &VecDeque<Wire>) -> rustix::io::Result<usize> {
         if let (1, Some(frame)) = (frames.len(), frames.front()) {
-            return self.stream.try_write(frame.bytes());
+            return send(&self.stream, frame.bytes(), SendFlags::NOSIGNAL);
         }
         let mut slices = [IoSlice::new(&[]); Wire::AT_ONCE];
-        self.stream.try_write_vectored(Wire::gather(frames, &mut slices))
+        rustix::io::writev(&self.stream, Wire::gather(frames, &mut slices))
     }
 
     /// Tries until the socket has no room. Only the task waits for room, so its waker alone is registered.
     fn poll_with(
         &self,
         cx: &mut Context<'_>,
-        attempt: impl Fn(&OwnedWriteHalf) -> io::Result<usize>,
+        attempt: impl Fn(&TcpStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         loop {
-            ready!(self.stream.as_ref().poll_write_ready(cx))?;
+            ready!(self.stream.poll_write_ready(cx))?;
             match attempt(&self.stream) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 done => return Poll::Ready(done),
@@ -64,14 +64,12 @@ impl Line {
 
 /// The task's side: reads, and writes when it is the task's turn.
 pub(crate) struct LineStream {
-    reading: OwnedReadHalf,
     line: Arc<Line>,
 }
 
 impl LineStream {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        let (reading, stream) = stream.into_split();
-        Self { reading, line: Arc::new(Line { stream }) }
+        Self { line: Arc::new(Line { stream }) }
     }
 
     /// For whoever pushes frames once this is a WebSocket.
@@ -81,8 +79,15 @@ impl LineStream {
 }
 
 impl AsyncRead for LineStream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.reading).poll_read(cx, into)
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let stream = &self.line.stream;
+        loop {
+            ready!(stream.poll_read_ready(cx))?;
+            match stream.try_read_buf(into) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return Poll::Ready(done.map(drop)),
+            }
+        }
     }
 }
 
@@ -108,7 +113,7 @@ impl AsyncWrite for LineStream {
         Poll::Ready(Ok(()))
     }
 
-    /// The writing side is shut when it is dropped, which is next.
+    /// The stream is closed when this is dropped, which is next.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

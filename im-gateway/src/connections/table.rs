@@ -7,13 +7,17 @@ use std::sync::{
 
 use dashmap::DashMap;
 use im_infra::ids::UserId;
+use smallvec::SmallVec;
 
 use super::{Connection, Frame, Pushes};
+
+/// A user's connections. Most users have one, which then lies in the table itself.
+type Held = SmallVec<[Arc<Connection>; 1]>;
 
 /// The table.
 #[derive(Default)]
 pub(crate) struct Connections {
-    by_user: DashMap<UserId, Vec<Arc<Connection>>>,
+    by_user: DashMap<UserId, Held>,
     next_id: AtomicU64,
 }
 
@@ -23,9 +27,7 @@ impl Connections {
     }
 
     pub(crate) fn insert(&self, connection: Arc<Connection>) {
-        // Most users have one.
-        let mut held = self.by_user.entry(connection.identity.caller.user_id).or_insert_with(|| Vec::with_capacity(1));
-        held.push(connection);
+        self.by_user.entry(connection.identity.caller.user_id).or_default().push(connection);
     }
 
     pub(crate) fn remove(&self, connection: &Connection) {
@@ -59,7 +61,7 @@ impl Connections {
 
     /// A user's connections.
     pub(crate) fn of(&self, user: UserId) -> Vec<Arc<Connection>> {
-        self.by_user.get(&user).map(|held| held.clone()).unwrap_or_default()
+        self.by_user.get(&user).map(|held| held.to_vec()).unwrap_or_default()
     }
 
     /// Every connection, as of now.

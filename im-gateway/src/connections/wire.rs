@@ -14,7 +14,7 @@ const HEADER_BYTES_MAX: usize = 10;
 /// A frame that is a whole message.
 const FINAL: u8 = 0x80;
 
-/// An encoded frame, the WebSocket's header and all: it can be written as it is. Clones share.
+/// An encoded frame, the WebSocket's header and all, or several of them: it can be written as it is. Clones share.
 #[derive(Clone, Debug)]
 pub(crate) struct Wire {
     bytes: Bytes,
@@ -36,6 +36,12 @@ impl Wire {
             bytes.truncate(HEADER_BYTES_MAX);
         }
         Self::framed(OpCode::Data(kind), bytes)
+    }
+
+    /// Frames one behind the other, which from then on are one.
+    pub(super) fn train(frames: impl Iterator<Item = Self>) -> Self {
+        let frames: Vec<Bytes> = frames.map(|frame| frame.bytes).collect();
+        Self { bytes: frames.concat().into() }
     }
 
     /// What answers a ping.

@@ -100,7 +100,7 @@ impl Deliver {
             return;
         }
         match self.index.admit(broadcast) {
-            Admitted::Now(broadcast) => self.fan_out(broadcast, pushes),
+            Admitted::Now(broadcast) => self.fan_out(&broadcast, pushes),
             Admitted::Waits => {}
             Admitted::Load => self.load(conversation_id),
             Admitted::GivenUp => {
@@ -126,7 +126,7 @@ impl Deliver {
             let _turn = loads.acquire().await;
             let fan_out = |broadcast| {
                 let mut pushes = Pushes::default();
-                deliver.fan_out(broadcast, &mut pushes);
+                deliver.fan_out(&broadcast, &mut pushes);
                 pushes.write_out(life);
             };
             index::load(index, logic, &conversation_id, &life.stopping(), fan_out).await;
@@ -134,7 +134,7 @@ impl Deliver {
         });
     }
 
-    fn fan_out(&self, broadcast: Broadcast, pushes: &mut Pushes) {
+    fn fan_out(&self, broadcast: &Broadcast, pushes: &mut Pushes) {
         let span = tracing::info_span!(
             "gateway.entry.deliver",
             otel.kind = "consumer",
@@ -145,10 +145,14 @@ impl Deliver {
         if let Some(members) = &broadcast.index {
             self.index.take_up(&broadcast.conversation_id, members);
         }
-        for entry in broadcast.entries {
-            let frame = Frame::new(Body::Entry(entry.clone()));
-            let mut sent = 0;
-            self.index.fan_out(&entry, |user| sent += self.connections.push(&[user], &frame, pushes));
+        for entries in index::together(&broadcast.entries) {
+            let frames: Vec<Frame> = entries.iter().map(|entry| Frame::new(Body::Entry(entry.clone()))).collect();
+            let (all, mut sent) = (Frame::train(frames.clone()), 0);
+            self.index.fan_out(entries, |user, seen| {
+                let count = seen.len() as u64;
+                let some = (seen.len() < frames.len()).then(|| Frame::train(frames[seen].to_vec()));
+                sent += count * self.connections.push(&[user], some.as_ref().unwrap_or(&all), pushes);
+            });
             self.metrics.frames_out.add(sent, &[]);
         }
     }

@@ -8,5 +8,6 @@ mod load;
 mod table;
 
 pub(crate) use attempt::Attempt;
+pub use changes::together;
 pub(crate) use load::load;
 pub use table::{Admitted, Index, Next};

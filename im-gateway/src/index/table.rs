@@ -5,6 +5,7 @@
 use std::{
     collections::{HashSet, VecDeque},
     mem,
+    ops::Range,
     sync::Arc,
 };
 
@@ -165,13 +166,15 @@ impl Index {
         }
     }
 
-    /// Takes up what an entry changes, then calls `each` for every user here who may see it.
-    pub fn fan_out(&self, entry: &Entry, mut each: impl FnMut(UserId)) {
-        for (user, change) in changes::of(entry) {
-            self.place(&entry.conversation_id, user, |conversation| conversation.change(user, change, entry.seq));
+    /// Takes up what entries of a conversation change, then calls `each` for every user here who may see some of them, with the
+    /// places of those. They are a part as [`together`](super::together) makes them: nobody comes or goes between them.
+    pub fn fan_out(&self, entries: &[Entry], mut each: impl FnMut(UserId, Range<usize>)) {
+        let Some(first) = entries.first() else { return };
+        for (user, change) in changes::of(first) {
+            self.place(&first.conversation_id, user, |conversation| conversation.change(user, change, first.seq));
         }
-        if let Some(conversation) = self.conversations.get(&*entry.conversation_id) {
-            conversation.recipients(entry.seq).for_each(&mut each);
+        if let Some(conversation) = self.conversations.get(&*first.conversation_id) {
+            conversation.recipients(entries).for_each(|(user, seen)| each(user, seen));
         }
     }
 
@@ -226,6 +229,8 @@ impl Index {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use proto::{
         message::{EntryBody, Joined, Removed, entry_body::Kind},
         mq::MemberInterval,
@@ -243,7 +248,7 @@ mod tests {
 
     fn sent(index: &Index, entry: &Entry) -> Vec<UserId> {
         let mut users = Vec::new();
-        index.fan_out(entry, |user| users.push(user));
+        index.fan_out(slice::from_ref(entry), |user, _| users.push(user));
         users.sort_unstable();
         users
     }

@@ -1,8 +1,8 @@
 //! What comes to a gateway by its partition, handed out.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
-use im_gateway::machines::{Broadcasting, Key};
+use im_gateway::machines::{Broadcasting, Key, together};
 use im_infra::{ids::UserId, mq::Topic};
 use prost::Message as _;
 use proto::{
@@ -111,27 +111,31 @@ impl World {
     fn broadcast(&mut self, at: usize, broadcast: Broadcast) {
         let id = broadcast.conversation_id.clone();
         if self.has(Bug::IndexNotLoaded) {
-            self.fan_out(at, broadcast);
+            self.fan_out(at, &broadcast);
             return;
         }
         match self.gateways[at].index.admit(broadcast) {
-            Broadcasting::Now(broadcast) => self.fan_out(at, broadcast),
+            Broadcasting::Now(broadcast) => self.fan_out(at, &broadcast),
             Broadcasting::Waits => {}
             Broadcasting::Load => self.load(at, id),
             Broadcasting::GivenUp => self.resync_all(at),
         }
     }
 
-    pub(crate) fn fan_out(&mut self, at: usize, broadcast: Broadcast) {
+    pub(crate) fn fan_out(&mut self, at: usize, broadcast: &Broadcast) {
         if let Some(members) = &broadcast.index {
             self.gateways[at].index.take_up(&broadcast.conversation_id, members);
         }
-        for entry in broadcast.entries {
-            let mut users = Vec::new();
-            self.gateways[at].index.fan_out(&entry, |user| users.push(user));
-            // The index has no order of its own.
-            users.sort_unstable();
-            self.push_entry(at, entry, &users);
+        for entries in together(&broadcast.entries) {
+            let mut recipients = vec![Vec::new(); entries.len()];
+            let each =
+                |user: UserId, seen: Range<usize>| recipients[seen].iter_mut().for_each(|users| users.push(user));
+            self.gateways[at].index.fan_out(entries, each);
+            for (entry, mut users) in entries.iter().zip(recipients) {
+                // The index has no order of its own.
+                users.sort_unstable();
+                self.push_entry(at, entry.clone(), &users);
+            }
         }
     }
 

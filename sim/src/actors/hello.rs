@@ -105,7 +105,7 @@ impl World {
         loop {
             match self.gateways[at].index.next_waiting(id) {
                 Next::LoadAgain => return self.load(at, id.to_owned()),
-                Next::FanOut(waiting) => waiting.into_iter().for_each(|broadcast| self.fan_out(at, broadcast)),
+                Next::FanOut(waiting) => waiting.into_iter().for_each(|broadcast| self.fan_out(at, &broadcast)),
                 Next::Done => return,
             }
         }
