@@ -43,7 +43,7 @@ where
     Ok(FloorResult { times, cpu_us: us_for_each(cpu, times.count), ..FloorResult::default() })
 }
 
-/// Whenever one is due and the one before is done, in one lane.
+/// Whenever one is due and the one before is done, in one lane. What is due and cannot begin within the window is not begun.
 async fn paced<F>(
     schedule: Schedule,
     window: Window,
@@ -57,7 +57,9 @@ where
     let (Some(mut due), Some(mut operation)) = (times.pop(), lanes.pop()) else { bail!("there is no lane") };
     let mut latencies = Latencies::default();
     let mut number = 0;
-    while let Some(at) = due.recv().await {
+    while let Some(at) = due.recv().await
+        && Instant::now() < window.to
+    {
         let took = timeout(OPERATION_MAX, operation(number)).await.context("an operation took too long")??;
         if window.holds(at) {
             latencies.record(took);

@@ -56,7 +56,7 @@ impl RunPlan {
         let (rounds, [floor, subject, closed, tenth, knee]) = if quick {
             (3, [length(1, 1), length(3, 1), length(3, 1), length(3, 1), length(2, 1)])
         } else {
-            (7, [length(8, 2), length(30, 5), length(20, 5), length(20, 5), length(15, 5)])
+            (7, [length(5, 1), length(20, 3), length(12, 3), length(15, 3), length(8, 2)])
         };
         let idle_connections = if quick { QUICK_IDLE_CONNECTIONS } else { IDLE_CONNECTIONS };
         Self { quick, rounds, idle_connections, seed, floor, subject, closed, tenth, knee }

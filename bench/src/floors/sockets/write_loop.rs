@@ -3,7 +3,7 @@
 //! Only the writing side's CPU counts, which is all of the server's process: its loop, its runtime, and what the kernel does in
 //! its write calls; over loopback that includes waking the reader. The readers are in this process: they take the bytes and
 //! look at nothing. The next time through all sockets begins when the last byte of the one before was read, so a write never
-//! waits for room.
+//! waits for room; and not before it is due, if there is a rate: what lies in no processor's cache any more costs more to reach.
 
 use std::{
     io,
@@ -14,25 +14,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context as _;
-use tokio::{net::TcpStream, sync::Notify, task::JoinSet, time::timeout};
+use tokio::{net::TcpStream, sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{child::SocketServer, frame::ready_frame, server::Role};
-use crate::{
-    floors::{
-        FloorPlan,
-        parties::Parties,
-        result::{FloorResult, us_for_each},
-    },
-    measure::{Latencies, Window},
-};
+use crate::floors::{FloorPlan, parties::Parties, result::FloorResult, timed::timed};
 
-/// How long the readers may take for what was written.
-const READ_MAX: Duration = Duration::from_secs(30);
 const READ_BYTES: usize = 8_192;
 
-/// `frames` to each of the plan's sockets with one write, again and again while the window lasts.
+/// `frames` to each of the plan's sockets with one write, whenever it is due while the window lasts.
 pub(in crate::floors) async fn measure(
     frames: u32,
     plan: &FloorPlan,
@@ -47,26 +37,15 @@ pub(in crate::floors) async fn measure(
     server.has(plan.sockets).await?;
     let bytes = ready_frame(plan.payload_bytes)?.len() as u64 * u64::from(frames) * u64::from(plan.sockets);
     let parties = Parties::server(server.pid);
-    let window = Window::starting_now(plan.length);
-    let mut latencies = Latencies::default();
-    let mut before = None;
-    while Instant::now() < window.to && !stop.is_cancelled() {
-        if before.is_none() && window.holds(Instant::now()) {
-            before = Some(parties.read().await?);
-        }
+    let through_all = async |_: u64| -> anyhow::Result<Duration> {
         let started = Instant::now();
         taken.want(bytes);
         server.write_frames(frames).await?;
-        timeout(READ_MAX, taken.all()).await.context("not everything that was written was read")?;
-        if before.is_some() {
-            latencies.record(started.elapsed());
-        }
-    }
-    let after = parties.read().await?;
-    let times = latencies.summary();
-    let used = before.and_then(|before| parties.used(&before, &after));
-    let cpu_us = us_for_each(used, times.count * u64::from(plan.sockets));
-    Ok(FloorResult { times, cpu_us, ..FloorResult::default() })
+        taken.all().await;
+        Ok(started.elapsed())
+    };
+    let found = timed(plan, &parties, stop, vec![through_all]).await?;
+    Ok(FloorResult { cpu_us: found.cpu_us.map(|us| us / f64::from(plan.sockets)), ..found })
 }
 
 /// How much of what was written has been read, on all sockets together.
@@ -137,6 +116,6 @@ mod tests {
         let (at_the_end, ()) = tokio::join!(waiting, reading);
         assert_eq!(at_the_end, 10);
         taken.want(1);
-        assert!(timeout(Duration::from_millis(20), taken.all()).await.is_err(), "more is wanted now");
+        assert!(tokio::time::timeout(Duration::from_millis(20), taken.all()).await.is_err(), "more is wanted now");
     }
 }

@@ -86,7 +86,7 @@ pub(super) fn group(result: &RunResult) -> Vec<Row> {
         Row::told("group of 1,000 online: last member p50", Unit::Millis, single(last_ms))
             .asked(Asked::at_most(15.0).aim(10.0)),
         Row::told(
-            "group of 5,000 online: gateway's CPU a recipient / write loop",
+            "group of 5,000 online: gateway's CPU a recipient / write loop at its pace",
             Unit::Ratio,
             single(large.and_then(against_loop)),
         )

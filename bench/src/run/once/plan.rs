@@ -45,6 +45,11 @@ impl RunPlan {
         self.floor_with(Pace::InFlight(HANDSHAKES), self.loaded_length(), sockets)
     }
 
+    /// A floor that writes as often as the group gets a message or a burst.
+    pub(super) const fn group_floor(&self, group: &GroupPlan) -> FloorPlan {
+        self.floor_with(Pace::Rate(group.rate), group.length, group.members)
+    }
+
     const fn floor_with(&self, pace: Pace, length: Length, sockets: u32) -> FloorPlan {
         FloorPlan { pace, length, payload_bytes: PAYLOAD_BYTES, sockets, seed: self.seed }
     }
@@ -97,6 +102,16 @@ mod tests {
                 assert!(group.check().is_ok(), "{group:?}");
             }
             assert!(plan.reconnect().check().is_ok());
+        }
+    }
+
+    #[test]
+    fn a_write_loop_is_written_as_often_and_as_long_as_the_group_that_it_is_compared_with() {
+        let plan = RunPlan::new(false, 1);
+        for group in [plan.large_group(), plan.burst()] {
+            let floor = plan.group_floor(&group);
+            assert_eq!((floor.sockets, floor.pace), (group.members, Pace::Rate(group.rate)));
+            assert_eq!((floor.length.seconds, floor.payload_bytes), (group.length.seconds, group.payload_bytes));
         }
     }
 

@@ -96,7 +96,7 @@ impl Sitting<'_> {
     }
 
     async fn group(&self, floor: Option<Floor>, group: GroupPlan) -> anyhow::Result<Beside<GroupResult>> {
-        let floor = floor.map(|floor| (floor, self.plan.socket_floor(group.members)));
+        let floor = floor.map(|floor| (floor, self.plan.group_floor(&group)));
         self.beside(floor, Box::pin(self.load(group, |found: &GroupResult| found.sum.fault()))).await
     }
 
