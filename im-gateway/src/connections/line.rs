@@ -9,9 +9,9 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use rustix::net::{SendFlags, send};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
 };
 
@@ -81,11 +81,22 @@ impl LineStream {
 impl AsyncRead for LineStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let stream = &self.line.stream;
+        let room = into.remaining();
         loop {
             ready!(stream.poll_read_ready(cx))?;
-            match stream.try_read_buf(into) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                done => return Poll::Ready(done.map(drop)),
+            let mut taken = 0;
+            let read = || {
+                taken = recv(stream, into.initialize_unfilled(), RecvFlags::empty())?.0;
+                // Less than there was room for: there is no more, and the runtime needs not ask again to learn it.
+                if (1..room).contains(&taken) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+            };
+            match stream.try_io(Interest::READABLE, read) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && taken == 0 => {}
+                Err(error) if taken == 0 => return Poll::Ready(Err(error)),
+                _ => {
+                    into.advance(taken);
+                    return Poll::Ready(Ok(()));
+                }
             }
         }
     }

@@ -146,14 +146,10 @@ impl Deliver {
             self.index.take_up(&broadcast.conversation_id, members);
         }
         for entries in index::together(&broadcast.entries) {
-            let frames: Vec<Frame> = entries.iter().map(|entry| Frame::new(Body::Entry(entry.clone()))).collect();
-            let (all, mut sent) = (Frame::train(frames.clone()), 0);
-            self.index.fan_out(entries, |user, seen| {
-                let count = seen.len() as u64;
-                let some = (seen.len() < frames.len()).then(|| Frame::train(frames[seen].to_vec()));
-                sent += count * self.connections.push(&[user], some.as_ref().unwrap_or(&all), pushes);
-            });
-            self.metrics.frames_out.add(sent, &[]);
+            let frames = entries.iter().map(|entry| Frame::new(Body::Entry(entry.clone()))).collect();
+            let (train, mut sent) = (Frame::train(frames), 0);
+            self.index.fan_out(entries, |user| sent += self.connections.push(&[user], &train, pushes));
+            self.metrics.frames_out.add(sent * entries.len() as u64, &[]);
         }
     }
 

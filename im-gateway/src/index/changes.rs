@@ -26,12 +26,15 @@ pub(super) fn of(entry: &Entry) -> Vec<(UserId, Change)> {
     }
 }
 
-/// Parts of entries, in which nobody comes or goes: one that brings or takes members is a part of its own.
+/// Parts of entries, in which nobody comes or goes, so that who may see the first of a part may see all of it: an entry that
+/// brings or takes members is a part of its own, and no seq is left out or comes again, as where a stored entry is pushed once
+/// more among newer ones.
 pub fn together(entries: &[Entry]) -> impl Iterator<Item = &[Entry]> {
     let mut bytes = entries.first().map_or(0, Entry::encoded_len);
     entries.chunk_by(move |before, next| {
         let next_bytes = next.encoded_len();
-        let goes_along = bytes + next_bytes <= TOGETHER_BYTES_MAX && of(before).is_empty() && of(next).is_empty();
+        let follows = next.seq == before.seq + 1 && of(before).is_empty() && of(next).is_empty();
+        let goes_along = follows && bytes + next_bytes <= TOGETHER_BYTES_MAX;
         bytes = if goes_along { bytes + next_bytes } else { next_bytes };
         goes_along
     })
@@ -44,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_go_together_unless_somebody_comes_or_goes_and_up_to_so_many_bytes() {
+    fn r05_entries_go_together_while_each_follows_on_the_last_and_nobody_comes_or_goes() {
         let entry = |seq| Entry { seq, ..Entry::default() };
         let left = Some(Kind::Left(Left { user_id: 1 }));
         let leaving = |seq| Entry { body: Some(EntryBody { kind: left.clone() }), ..entry(seq) };
@@ -52,6 +55,10 @@ mod tests {
         let parts = |entries: &[Entry]| -> Vec<usize> { together(entries).map(<[Entry]>::len).collect() };
         assert!(parts(&[]).is_empty());
         assert_eq!(parts(&[entry(1), entry(2), entry(3)]), [3]);
+        // Who joined with 5 must not get 3, and who was removed with 5 not 10.
+        assert_eq!(parts(&[10, 3, 11].map(entry)), [1, 1, 1]);
+        assert_eq!(parts(&[3, 10, 4].map(entry)), [1, 1, 1]);
+        assert_eq!(parts(&[3, 4, 6, 7, 7, 8].map(entry)), [2, 2, 2]);
         assert_eq!(parts(&[entry(1), entry(2), leaving(3), leaving(4), entry(5), entry(6)]), [2, 1, 1, 2]);
         assert_eq!(parts(&[large(1), entry(2), large(3), entry(4), large(5)]), [2, 2, 1]);
     }

@@ -1,12 +1,9 @@
 //! One large conversation as this gateway knows it.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    ops::Range,
-};
+use std::collections::{HashMap, VecDeque};
 
 use im_infra::{ids::UserId, interval::Interval};
-use proto::{message::Entry, mq::Broadcast};
+use proto::mq::Broadcast;
 
 use super::changes::Change;
 
@@ -72,14 +69,9 @@ impl Conversation {
         }
     }
 
-    /// Who may see entries, which are in their order, and which of them: a place has one begin and one end.
-    pub(super) fn recipients(&self, entries: &[Entry]) -> impl Iterator<Item = (UserId, Range<usize>)> {
-        self.members.iter().filter_map(|(user, place)| {
-            let sees = |entry: &Entry| place.sees(entry.seq);
-            let first = entries.iter().position(sees)?;
-            let last = entries.iter().rposition(sees)?;
-            Some((*user, first..last + 1))
-        })
+    /// Who may see the entry at `seq`.
+    pub(super) fn recipients(&self, seq: i64) -> impl Iterator<Item = UserId> {
+        self.members.iter().filter(move |(_, place)| place.sees(seq)).map(|(user, _)| *user)
     }
 }
 
@@ -87,27 +79,10 @@ impl Conversation {
 mod tests {
     use super::*;
 
-    fn entry(seq: i64) -> Entry {
-        Entry { seq, ..Entry::default() }
-    }
-
     fn sees(conversation: &Conversation, seq: i64) -> Vec<UserId> {
-        let mut users: Vec<UserId> = conversation.recipients(&[entry(seq)]).map(|(user, _)| user).collect();
+        let mut users: Vec<UserId> = conversation.recipients(seq).collect();
         users.sort_unstable();
         users
-    }
-
-    #[test]
-    fn r05_of_entries_that_go_together_each_member_gets_those_of_its_interval() {
-        let mut conversation = Conversation::default();
-        let places = [Interval::from(1), Interval::from(6), Interval::from(1).until(5), Interval::from(8)];
-        for (user, place) in (1..).zip(places) {
-            conversation.merge(user, place);
-        }
-        let entries = [5, 6, 7].map(entry);
-        let mut seen: Vec<_> = conversation.recipients(&entries).collect();
-        seen.sort_unstable_by_key(|(user, _)| *user);
-        assert_eq!(seen, [(1, 0..3), (2, 1..3), (3, 0..1)]);
     }
 
     #[test]

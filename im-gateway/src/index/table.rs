@@ -5,7 +5,6 @@
 use std::{
     collections::{HashSet, VecDeque},
     mem,
-    ops::Range,
     sync::Arc,
 };
 
@@ -166,15 +165,15 @@ impl Index {
         }
     }
 
-    /// Takes up what entries of a conversation change, then calls `each` for every user here who may see some of them, with the
-    /// places of those. They are a part as [`together`](super::together) makes them: nobody comes or goes between them.
-    pub fn fan_out(&self, entries: &[Entry], mut each: impl FnMut(UserId, Range<usize>)) {
+    /// Takes up what entries of a conversation change, then calls `each` for every user here who may see them. They are a part as
+    /// [`together`](super::together) makes them: who may see one of them may see all.
+    pub fn fan_out(&self, entries: &[Entry], each: impl FnMut(UserId)) {
         let Some(first) = entries.first() else { return };
         for (user, change) in changes::of(first) {
             self.place(&first.conversation_id, user, |conversation| conversation.change(user, change, first.seq));
         }
         if let Some(conversation) = self.conversations.get(&*first.conversation_id) {
-            conversation.recipients(entries).for_each(|(user, seen)| each(user, seen));
+            conversation.recipients(first.seq).for_each(each);
         }
     }
 
@@ -248,7 +247,7 @@ mod tests {
 
     fn sent(index: &Index, entry: &Entry) -> Vec<UserId> {
         let mut users = Vec::new();
-        index.fan_out(slice::from_ref(entry), |user, _| users.push(user));
+        index.fan_out(slice::from_ref(entry), |user| users.push(user));
         users.sort_unstable();
         users
     }

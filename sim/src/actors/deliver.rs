@@ -1,6 +1,6 @@
 //! What comes to a gateway by its partition, handed out.
 
-use std::{ops::Range, sync::Arc};
+use std::sync::Arc;
 
 use im_gateway::machines::{Broadcasting, Key, together};
 use im_infra::{ids::UserId, mq::Topic};
@@ -127,15 +127,11 @@ impl World {
             self.gateways[at].index.take_up(&broadcast.conversation_id, members);
         }
         for entries in together(&broadcast.entries) {
-            let mut recipients = vec![Vec::new(); entries.len()];
-            let each =
-                |user: UserId, seen: Range<usize>| recipients[seen].iter_mut().for_each(|users| users.push(user));
-            self.gateways[at].index.fan_out(entries, each);
-            for (entry, mut users) in entries.iter().zip(recipients) {
-                // The index has no order of its own.
-                users.sort_unstable();
-                self.push_entry(at, entry.clone(), &users);
-            }
+            let mut users = Vec::new();
+            self.gateways[at].index.fan_out(entries, |user| users.push(user));
+            // The index has no order of its own.
+            users.sort_unstable();
+            entries.iter().for_each(|entry| self.push_entry(at, entry.clone(), &users));
         }
     }
 
