@@ -60,8 +60,8 @@ pub struct ConversationLimits {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RememberOptions {
-    /// Members of conversations, all of them together, and of a large one up to 256 who wrote lately; 0: every batch reads them
-    /// anew.
+    /// Members of conversations, all of them together, of a large one those whom commands concerned lately; 0: every batch reads
+    /// them anew.
     pub members_max: u64,
     /// Users whose existence is known.
     pub users_max: u64,

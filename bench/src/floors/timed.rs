@@ -43,7 +43,8 @@ where
     Ok(FloorResult { times, cpu_us: us_for_each(cpu, times.count), ..FloorResult::default() })
 }
 
-/// Whenever one is due and the one before is done, in one lane. What is due and cannot begin within the window is not begun.
+/// Whenever one is due and the one before is done, in one lane. Of what cannot be done at that pace, those count that begin
+/// within the window, as their CPU does.
 async fn paced<F>(
     schedule: Schedule,
     window: Window,
@@ -57,11 +58,13 @@ where
     let (Some(mut due), Some(mut operation)) = (times.pop(), lanes.pop()) else { bail!("there is no lane") };
     let mut latencies = Latencies::default();
     let mut number = 0;
-    while let Some(at) = due.recv().await
-        && Instant::now() < window.to
-    {
+    while due.recv().await.is_some() {
+        let started = Instant::now();
+        if started >= window.to {
+            break;
+        }
         let took = timeout(OPERATION_MAX, operation(number)).await.context("an operation took too long")??;
-        if window.holds(at) {
+        if window.holds(started) {
             latencies.record(took);
         }
         number += 1;

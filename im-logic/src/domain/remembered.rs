@@ -6,7 +6,8 @@ use std::collections::HashSet;
 use im_infra::ids::UserId;
 use proto::{common::FanOutMode, repo::State};
 
-/// Members of a large conversation that are remembered: those who wrote lately, so that not every command reads its sender.
+/// Members of a large conversation up to which those who are read are added to those who were: not every command has to read
+/// its sender.
 const LARGE_MEMBERS_MAX: usize = 256;
 
 /// Whether a state has the places of these users: of a conversation that is not large it has all members.

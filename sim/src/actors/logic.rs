@@ -37,7 +37,7 @@ pub(crate) struct Logic {
     /// Given back when it is dropped.
     _node: Option<Slot>,
     pub(crate) mint: Mint,
-    /// States of conversations that are not large; they may be outdated.
+    /// States of conversations, of large ones with some members; they may be outdated.
     pub(crate) remembered: BTreeMap<String, Arc<State>>,
     /// Where logs stood after the last append.
     pub(crate) rows: BTreeMap<String, Row>,
