@@ -128,6 +128,8 @@ pub(crate) enum GatewayEvent {
     Route(u64, Option<(u32, u64)>),
     Large(u64, Option<(u32, u64)>),
     Digest(u64, Option<(u32, u64)>),
+    /// The digest was read along with the places: of nobody in a large conversation.
+    Welcome(u64, bool),
     Unroute(Route),
     Sync(u64, Vec<Known>),
     SyncItems(u64, Vec<Known>, String),

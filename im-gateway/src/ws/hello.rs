@@ -13,7 +13,7 @@ use im_infra::{
 use proto::{
     Error, ErrorCode, client,
     client::{Hello, client_frame::Frame as ClientBody, server_frame::Frame as Body},
-    conversation::{DigestRequest, LargeOfRequest},
+    conversation::{DigestRequest, DigestResponse, LargeOfRequest},
 };
 
 use super::{codec, incoming::Message, socket::Socket};
@@ -130,28 +130,35 @@ async fn enter(
     Ok(connection)
 }
 
-/// The user's places in large conversations first, then the digest: what is stored after it was read finds them.
+/// The user's places in large conversations first, then the digest: what is stored after it was read finds them. Who is in none
+/// gets it along.
 async fn greet(shared: &Shared, connection: &Connection, hello: &Hello) -> Result<Frame, Error> {
     let user_id = connection.identity.caller.user_id;
-    for place in shared.logic.conversations().large_of(LargeOfRequest { user_id }).await?.into_inner().places {
+    let asked = LargeOfRequest { user_id, digest: hello.digest.is_some() };
+    let answer = shared.logic.conversations().large_of(asked).await?.into_inner();
+    for place in answer.places {
         if planted::is(Bug::IndexNotLoaded) {
             break;
         }
         let interval = Interval { visible_from: place.visible_from, left_seq: place.left_seq };
         shared.index.merge(&place.conversation_id, user_id, interval);
     }
-    welcome(shared, connection, hello).await
+    let resumed = match (&hello.digest, answer.digest) {
+        (Some(theirs), Some(ours)) => is_same(theirs, ours),
+        (Some(theirs), None) => {
+            is_same(theirs, shared.logic.conversations().digest(DigestRequest { user_id }).await?.into_inner())
+        }
+        (None, _) => false,
+    };
+    welcome(shared, connection, resumed).await
 }
 
-async fn welcome(shared: &Shared, connection: &Connection, hello: &Hello) -> Result<Frame, Error> {
+const fn is_same(theirs: &client::Digest, ours: DigestResponse) -> bool {
+    ours.count == theirs.count && ours.sum == theirs.sum
+}
+
+async fn welcome(shared: &Shared, connection: &Connection, resumed: bool) -> Result<Frame, Error> {
     let user_id = connection.identity.caller.user_id;
-    let resumed = match &hello.digest {
-        Some(theirs) => {
-            let ours = shared.logic.conversations().digest(DigestRequest { user_id }).await?.into_inner();
-            (ours.count, ours.sum) == (theirs.count, theirs.sum)
-        }
-        None => false,
-    };
     let (ws, rate) = (&shared.options.ws, &shared.options.rate);
     Ok(Frame::new(Body::Welcome(client::Welcome {
         user_id,

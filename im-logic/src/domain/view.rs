@@ -7,13 +7,12 @@ use im_infra::{
 use proto::{
     conversation::{Conversation, Known},
     repo::{Head, Member, Membership},
-    user::User,
 };
 
 use super::digest::my_rev;
 
-/// What a member sees of a conversation; who left sees it as it was then.
-pub fn conversation(head: Head, membership: &Membership, peer: Option<User>) -> Conversation {
+/// What a member sees of a conversation; who left sees it as it was then. Who the peer is, others know.
+pub fn conversation(head: Head, membership: &Membership) -> Conversation {
     let member = membership.member.unwrap_or_default();
     let left = member.left_seq != 0;
     let interval = Interval { visible_from: member.visible_from, left_seq: member.left_seq };
@@ -35,7 +34,7 @@ pub fn conversation(head: Head, membership: &Membership, peer: Option<User>) -> 
         read_seq: member.read_seq,
         unread: if left { 0 } else { unread.max(0) },
         peer_read_seq: membership.peer_read_seq,
-        peer,
+        peer: None,
         last_entry: head.last_entry.filter(|entry| interval.sees(entry.seq)),
         my_rev: my_rev(member.read_seq, membership.peer_read_seq, member.visible_from),
         conversation_id: head.conversation_id,
@@ -89,7 +88,7 @@ mod tests {
             read_msg_no: 5,
             peer_read_seq: 4,
         };
-        conversation(head, &membership, None)
+        conversation(head, &membership)
     }
 
     #[test]

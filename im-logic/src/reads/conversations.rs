@@ -40,11 +40,6 @@ impl Reads {
         if memberships.is_empty() {
             return Ok(Vec::new());
         }
-        let conversation_ids = memberships.iter().map(|membership| membership.conversation_id.clone()).collect();
-        let heads = HeadsRequest { conversation_ids, last_entry: true, fresh: false };
-        let heads = self.repo.conversations().heads(heads).await?.into_inner().heads;
-        let mut heads: HashMap<String, Head> =
-            heads.into_iter().map(|head| (head.conversation_id.clone(), head)).collect();
         let peer = |id: &str| id.parse::<ConversationId>().ok()?.peer_of(user_id);
         let user_ids: Vec<UserId> =
             memberships.iter().filter_map(|membership| peer(&membership.conversation_id)).collect();
@@ -54,11 +49,30 @@ impl Reads {
                 self.repo.users().get(GetUsersRequest { user_ids, name_keys: Vec::new() }).await?.into_inner().users;
             peers.extend(found.into_iter().map(|user| (user.user_id, to_user(user))));
         }
-        let described = memberships.into_iter().filter_map(|membership| {
-            let peer = peer(&membership.conversation_id).and_then(|user| peers.get(&user).cloned());
-            Some(view::conversation(heads.remove(&membership.conversation_id)?, &membership, peer))
-        });
-        Ok(described.collect())
+        let mut conversations = self.as_seen(memberships, true).await?;
+        for conversation in &mut conversations {
+            conversation.peer = peer(&conversation.conversation_id).and_then(|user| peers.get(&user).cloned());
+        }
+        Ok(conversations)
+    }
+
+    /// The same without peers.
+    pub(super) async fn as_seen(
+        &self,
+        memberships: Vec<Membership>,
+        last_entry: bool,
+    ) -> Result<Vec<Conversation>, Error> {
+        if memberships.is_empty() {
+            return Ok(Vec::new());
+        }
+        let conversation_ids = memberships.iter().map(|membership| membership.conversation_id.clone()).collect();
+        let heads = HeadsRequest { conversation_ids, last_entry, fresh: false };
+        let heads = self.repo.conversations().heads(heads).await?.into_inner().heads;
+        let mut heads: HashMap<String, Head> =
+            heads.into_iter().map(|head| (head.conversation_id.clone(), head)).collect();
+        let seen =
+            |membership: Membership| Some(view::conversation(heads.remove(&membership.conversation_id)?, &membership));
+        Ok(memberships.into_iter().filter_map(seen).collect())
     }
 
     pub(crate) async fn members(&self, query: MembersRequest) -> Result<MembersResponse, Error> {

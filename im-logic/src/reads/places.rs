@@ -7,7 +7,7 @@ use im_infra::ids::UserId;
 use proto::{
     Error,
     common::FanOutMode,
-    conversation::{LargePlace, PlaceOf},
+    conversation::{DigestResponse, LargeOfResponse, LargePlace, PlaceOf},
     repo::{HeadsRequest, ListOfRequest, StateQuery, StatesRequest},
 };
 
@@ -19,9 +19,10 @@ const PAGE: u32 = 1_000;
 const USERS_MAX: usize = 1_000;
 
 impl Reads {
-    /// A user's places in large conversations, those that ended too: a repeated entry must not bring them back.
-    pub(crate) async fn large_of(&self, user_id: UserId) -> Result<Vec<LargePlace>, Error> {
-        let mut places = Vec::new();
+    /// A user's places in large conversations, those that ended too: a repeated entry must not bring them back. Without any the
+    /// digest, if it is wanted, of what was read then: a conversation that grows large afterwards brings its members along.
+    pub(crate) async fn large_of(&self, user_id: UserId, digest: bool) -> Result<LargeOfResponse, Error> {
+        let mut answer = LargeOfResponse { places: Vec::new(), digest: digest.then(DigestResponse::default) };
         let mut after = String::new();
         loop {
             let list = ListOfRequest { user_id, after, limit: PAGE, conversation_id: String::new() };
@@ -29,19 +30,25 @@ impl Reads {
             after = page.memberships.last().map_or_else(String::new, |last| last.conversation_id.clone());
             let places_there: Vec<LargePlace> = page
                 .memberships
-                .into_iter()
+                .iter()
                 // Only groups grow large.
                 .filter(|membership| membership.conversation_id.starts_with("g:"))
                 .filter_map(|membership| {
-                    let (member, conversation_id) = (membership.member?, membership.conversation_id);
+                    let (member, conversation_id) = (membership.member?, membership.conversation_id.clone());
                     Some(LargePlace { conversation_id, visible_from: member.visible_from, left_seq: member.left_seq })
                 })
                 .collect();
             let ids = places_there.iter().map(|place| place.conversation_id.clone()).collect();
             let large = self.large_among(ids).await?;
-            places.extend(places_there.into_iter().filter(|place| large.contains(&place.conversation_id)));
+            answer.places.extend(places_there.into_iter().filter(|place| large.contains(&place.conversation_id)));
+            if !answer.places.is_empty() {
+                answer.digest = None;
+            }
+            if let Some(digest) = &mut answer.digest {
+                self.add(digest, page.memberships).await?;
+            }
             if !page.more {
-                return Ok(places);
+                return Ok(answer);
             }
         }
     }

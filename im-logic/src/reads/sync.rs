@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use proto::{
     Error,
     conversation::{Conversation, DigestResponse, Known, SyncItem, SyncRequest, SyncResponse},
-    repo::{self, ListOfRequest},
+    repo::{self, ListOfRequest, Membership},
 };
 
 use super::Reads;
@@ -23,18 +23,24 @@ impl Reads {
         let mut after = String::new();
         loop {
             let page = self.page(user_id, &after, 1_000).await?;
-            for conversation in self.describe(user_id, page.memberships).await? {
-                after.clone_from(&conversation.conversation_id);
-                if conversation.left_seq == 0 {
-                    digest.count += 1;
-                    let mixed = mix64(&conversation.conversation_id, conversation.last_seq, conversation.my_rev);
-                    digest.sum = digest.sum.wrapping_add(mixed);
-                }
-            }
+            after = page.memberships.last().map_or_else(String::new, |last| last.conversation_id.clone());
+            self.add(&mut digest, page.memberships).await?;
             if !page.more {
                 return Ok(digest);
             }
         }
+    }
+
+    /// Takes conversations into a digest.
+    pub(super) async fn add(&self, digest: &mut DigestResponse, memberships: Vec<Membership>) -> Result<(), Error> {
+        for conversation in self.as_seen(memberships, false).await? {
+            if conversation.left_seq == 0 {
+                digest.count += 1;
+                let mixed = mix64(&conversation.conversation_id, conversation.last_seq, conversation.my_rev);
+                digest.sum = digest.sum.wrapping_add(mixed);
+            }
+        }
+        Ok(())
     }
 
     pub(crate) async fn sync(&self, query: SyncRequest) -> Result<SyncResponse, Error> {

@@ -33,7 +33,8 @@ impl ConversationService for LogicRpc {
     }
 
     async fn large_of(&self, request: Request<LargeOfRequest>) -> Result<Response<LargeOfResponse>, Status> {
-        Ok(Response::new(LargeOfResponse { places: self.reads.large_of(request.get_ref().user_id).await? }))
+        let LargeOfRequest { user_id, digest } = request.into_inner();
+        Ok(Response::new(self.reads.large_of(user_id, digest).await?))
     }
 
     async fn places_in(&self, request: Request<PlacesInRequest>) -> Result<Response<PlacesInResponse>, Status> {

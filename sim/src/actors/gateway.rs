@@ -174,6 +174,7 @@ impl World {
             GatewayEvent::Route(link, digest) => self.hello_route(at, link, digest),
             GatewayEvent::Large(link, digest) => self.hello_large(at, link, digest),
             GatewayEvent::Digest(link, digest) => self.hello_digest(at, link, digest),
+            GatewayEvent::Welcome(link, resumed) => self.welcome(at, link, resumed),
             GatewayEvent::Unroute(route) => drop(self.routes.remove(&[route]).now_or_never()),
             GatewayEvent::Sync(link, known) => self.sync(at, link, known),
             GatewayEvent::SyncItems(link, known, after) => self.sync_items(at, link, known, &after),

@@ -38,6 +38,7 @@ impl World {
             self.close(link);
             return;
         }
+        let mut is_in_large = false;
         for membership in self.store.memberships(user) {
             let (Some(head), Some(member)) = (self.store.head(&membership.conversation_id), membership.member) else {
                 continue;
@@ -45,9 +46,15 @@ impl World {
             if head.fan_out == FanOutMode::Large as i32 {
                 let place = Interval { visible_from: member.visible_from, left_seq: member.left_seq };
                 self.gateways[at].index.merge(&membership.conversation_id, user, place);
+                is_in_large = true;
             }
         }
-        self.hop(at, GatewayEvent::Digest(link, digest));
+        if is_in_large {
+            self.hop(at, GatewayEvent::Digest(link, digest));
+        } else {
+            // It was read along; the answer takes its time.
+            self.hop(at, GatewayEvent::Welcome(link, digest == Some(self.digest_of(user))));
+        }
     }
 
     pub(crate) fn hello_digest(&mut self, at: usize, link: u64, digest: Option<(u32, u64)>) {
@@ -56,7 +63,10 @@ impl World {
             self.close(link);
             return;
         }
-        let resumed = digest == Some(self.digest_of(user));
+        self.welcome(at, link, digest == Some(self.digest_of(user)));
+    }
+
+    pub(crate) fn welcome(&mut self, at: usize, link: u64, resumed: bool) {
         let Some(connection) = self.gateways[at].connections.get_mut(&link) else { return };
         connection.is_greeted = true;
         let waiting = std::mem::take(&mut connection.waiting);
@@ -64,7 +74,7 @@ impl World {
         self.send_down(link, Down::Welcome { resumed });
         waiting.into_iter().for_each(|down| self.send_down(link, down));
         if self.has(Bug::DigestBeforeRoute) {
-            self.hop(at, GatewayEvent::Route(link, digest));
+            self.hop(at, GatewayEvent::Route(link, None));
         }
     }
 

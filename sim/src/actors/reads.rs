@@ -26,7 +26,7 @@ impl World {
         let memberships = self.store.memberships(user).into_iter();
         let seen = memberships.filter_map(|membership| {
             let head = self.store.head(&membership.conversation_id)?;
-            Some(view::conversation(head, &membership, None))
+            Some(view::conversation(head, &membership))
         });
         seen.collect()
     }
