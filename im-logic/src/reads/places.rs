@@ -20,7 +20,7 @@ const USERS_MAX: usize = 1_000;
 
 impl Reads {
     /// A user's places in large conversations, those that ended too: a repeated entry must not bring them back. Without any the
-    /// digest, if it is wanted, of what was read then: a conversation that grows large afterwards brings its members along.
+    /// digest, if it is wanted, of the same memberships: a conversation that grows large afterwards brings its members along.
     pub(crate) async fn large_of(&self, user_id: UserId, digest: bool) -> Result<LargeOfResponse, Error> {
         let mut answer = LargeOfResponse { places: Vec::new(), digest: digest.then(DigestResponse::default) };
         let mut after = String::new();
