@@ -1,5 +1,7 @@
 //! The digest by which a device and the server see that they know the same. docs/protocol.md defines it with vectors.
 
+use proto::conversation::{Conversation, DigestResponse};
+
 /// 64-bit FNV-1a of the id, then each number mixed in with the finaliser of SplitMix64.
 pub fn mix64(conversation_id: &str, last_seq: i64, my_rev: i64) -> u64 {
     let id = conversation_id
@@ -14,6 +16,15 @@ const fn finish(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
+}
+
+/// Takes a conversation into a digest: those that the user is in count.
+pub fn take_in(digest: &mut DigestResponse, conversation: &Conversation) {
+    if conversation.left_seq == 0 {
+        digest.count += 1;
+        let mixed = mix64(&conversation.conversation_id, conversation.last_seq, conversation.my_rev);
+        digest.sum = digest.sum.wrapping_add(mixed);
+    }
 }
 
 /// What moves with everything of a conversation that is a member's own: the cursor, the peer's cursor in a direct

@@ -6,7 +6,7 @@ use im_infra::ids::{ConversationId, UserId};
 use proto::{
     Error,
     conversation::{Conversation, ListRequest, ListResponse, Member, MembersRequest, MembersResponse},
-    repo::{self, GetUsersRequest, Head, HeadsRequest, ListOfRequest, Membership},
+    repo::{self, GetUsersRequest, Head, HeadsRequest, Membership},
     user::User,
 };
 
@@ -24,9 +24,7 @@ impl Reads {
     }
 
     pub(crate) async fn list(&self, query: ListRequest) -> Result<ListResponse, Error> {
-        let limit = limit(query.limit)?;
-        let list = ListOfRequest { user_id: query.user_id, after: query.after, limit, conversation_id: String::new() };
-        let page = self.repo.conversations().list_of(list).await?.into_inner();
+        let page = self.page(query.user_id, &query.after, limit(query.limit)?).await?;
         let conversations = self.describe(query.user_id, page.memberships).await?;
         Ok(ListResponse { conversations, more: page.more })
     }

@@ -8,13 +8,11 @@ use proto::{
     Error,
     common::FanOutMode,
     conversation::{DigestResponse, LargeOfResponse, LargePlace, PlaceOf},
-    repo::{HeadsRequest, ListOfRequest, StateQuery, StatesRequest},
+    repo::{HeadsRequest, StateQuery, StatesRequest},
 };
 
-use super::Reads;
+use super::{Reads, sync::PAGE};
 
-/// Conversations of one answer of the store.
-const PAGE: u32 = 1_000;
 /// Users asked for at once.
 const USERS_MAX: usize = 1_000;
 
@@ -25,8 +23,7 @@ impl Reads {
         let mut answer = LargeOfResponse { places: Vec::new(), digest: digest.then(DigestResponse::default) };
         let mut after = String::new();
         loop {
-            let list = ListOfRequest { user_id, after, limit: PAGE, conversation_id: String::new() };
-            let page = self.repo.conversations().list_of(list).await?.into_inner();
+            let page = self.page(user_id, &after, PAGE).await?;
             after = page.memberships.last().map_or_else(String::new, |last| last.conversation_id.clone());
             let places_there: Vec<LargePlace> = page
                 .memberships
@@ -45,7 +42,7 @@ impl Reads {
                 answer.digest = None;
             }
             if let Some(digest) = &mut answer.digest {
-                self.add(digest, page.memberships).await?;
+                self.take_in(digest, page.memberships).await?;
             }
             if !page.more {
                 return Ok(answer);

@@ -9,10 +9,12 @@ use proto::{
 };
 
 use super::Reads;
-use crate::domain::{digest::mix64, view};
+use crate::domain::{digest, view};
 
 /// Conversations looked at for one answer.
 const CONVERSATIONS_MAX: u32 = 100;
+/// The same of an answer that names none of them.
+pub(super) const PAGE: u32 = 1_000;
 /// Newest entries of a conversation in one answer.
 const ENTRIES_MAX: u32 = 50;
 
@@ -22,24 +24,19 @@ impl Reads {
         let mut digest = DigestResponse::default();
         let mut after = String::new();
         loop {
-            let page = self.page(user_id, &after, 1_000).await?;
+            let page = self.page(user_id, &after, PAGE).await?;
             after = page.memberships.last().map_or_else(String::new, |last| last.conversation_id.clone());
-            self.add(&mut digest, page.memberships).await?;
+            self.take_in(&mut digest, page.memberships).await?;
             if !page.more {
                 return Ok(digest);
             }
         }
     }
 
-    /// Takes conversations into a digest.
-    pub(super) async fn add(&self, digest: &mut DigestResponse, memberships: Vec<Membership>) -> Result<(), Error> {
-        for conversation in self.as_seen(memberships, false).await? {
-            if conversation.left_seq == 0 {
-                digest.count += 1;
-                let mixed = mix64(&conversation.conversation_id, conversation.last_seq, conversation.my_rev);
-                digest.sum = digest.sum.wrapping_add(mixed);
-            }
-        }
+    /// Takes the conversations of memberships into a digest.
+    pub(super) async fn take_in(&self, digest: &mut DigestResponse, memberships: Vec<Membership>) -> Result<(), Error> {
+        let conversations = self.as_seen(memberships, false).await?;
+        conversations.iter().for_each(|conversation| digest::take_in(digest, conversation));
         Ok(())
     }
 
@@ -82,7 +79,8 @@ impl Reads {
         Ok(SyncItem { conversation: Some(conversation), entries, gap_from, gap_to })
     }
 
-    async fn page(&self, user_id: i64, after: &str, limit: u32) -> Result<repo::ListOfResponse, Error> {
+    /// A user's memberships behind a conversation id.
+    pub(super) async fn page(&self, user_id: i64, after: &str, limit: u32) -> Result<repo::ListOfResponse, Error> {
         let list = ListOfRequest { user_id, after: after.to_owned(), limit, conversation_id: String::new() };
         Ok(self.repo.conversations().list_of(list).await?.into_inner())
     }

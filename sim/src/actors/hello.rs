@@ -3,8 +3,8 @@
 use futures_util::FutureExt as _;
 use im_gateway::machines::Next;
 use im_infra::{ids::UserId, interval::Interval, session_store::SessionStore as _};
-use im_logic::domain::digest::mix64;
-use proto::{common::FanOutMode, repo::StateQuery};
+use im_logic::domain::digest::take_in;
+use proto::{common::FanOutMode, conversation::DigestResponse, repo::StateQuery};
 
 use crate::{
     bug::Bug,
@@ -53,7 +53,8 @@ impl World {
             self.hop(at, GatewayEvent::Digest(link, digest));
         } else {
             // It was read along; the answer takes its time.
-            self.hop(at, GatewayEvent::Welcome(link, digest == Some(self.digest_of(user))));
+            let resumed = self.is_resumed(link, user, digest);
+            self.hop(at, GatewayEvent::Welcome(link, resumed));
         }
     }
 
@@ -63,14 +64,20 @@ impl World {
             self.close(link);
             return;
         }
-        self.welcome(at, link, digest == Some(self.digest_of(user)));
+        let resumed = self.is_resumed(link, user, digest);
+        self.welcome(at, link, resumed);
+    }
+
+    /// Whether the device has what the server has now. What comes after it is owed to the connection.
+    fn is_resumed(&mut self, link: u64, user: UserId, theirs: Option<(u32, u64)>) -> bool {
+        self.owe(link);
+        theirs == Some(self.digest_of(user))
     }
 
     pub(crate) fn welcome(&mut self, at: usize, link: u64, resumed: bool) {
         let Some(connection) = self.gateways[at].connections.get_mut(&link) else { return };
         connection.is_greeted = true;
         let waiting = std::mem::take(&mut connection.waiting);
-        self.owe(link);
         self.send_down(link, Down::Welcome { resumed });
         waiting.into_iter().for_each(|down| self.send_down(link, down));
         if self.has(Bug::DigestBeforeRoute) {
@@ -79,10 +86,9 @@ impl World {
     }
 
     pub(crate) fn digest_of(&self, user: UserId) -> (u32, u64) {
-        let present = self.conversations(user).into_iter().filter(|conversation| conversation.left_seq == 0);
-        present.fold((0, 0), |(count, sum), one| {
-            (count + 1, sum.wrapping_add(mix64(&one.conversation_id, one.last_seq, one.my_rev)))
-        })
+        let mut digest = DigestResponse::default();
+        self.conversations(user).iter().for_each(|conversation| take_in(&mut digest, conversation));
+        (digest.count, digest.sum)
     }
 
     /// Whose connection it is, if it is there still.

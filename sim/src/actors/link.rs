@@ -13,7 +13,7 @@ pub(crate) struct Link {
     pub(crate) epoch: u64,
     is_open: bool,
     /// Entries committed after so many others are pushed over it: the count when the digest was read, or, later, when the
-    /// client was told to sync. None before the welcome.
+    /// client was told to sync. None before that.
     pub(crate) owed_since: Option<u64>,
     /// When the newest frame arrives, each way.
     up_us: u64,
