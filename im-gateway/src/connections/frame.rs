@@ -38,13 +38,10 @@ impl Frame {
     }
 
     /// Frames that go together: they wait as one, and are written as one.
-    pub(crate) fn train(mut frames: Vec<Self>) -> Self {
-        match frames.pop() {
-            Some(only) if frames.is_empty() => only,
-            last => {
-                frames.extend(last);
-                Self::of(Content::Train(frames))
-            }
+    pub(crate) fn train(frames: Vec<Self>) -> Self {
+        match <[Self; 1]>::try_from(frames) {
+            Ok([only]) => only,
+            Err(frames) => Self::of(Content::Train(frames)),
         }
     }
 

@@ -17,7 +17,8 @@ use tokio::{
 
 use super::Wire;
 
-/// The stream. It ends with its [`LineStream`]: whoever pushes holds it weakly.
+/// The stream. It ends with its [`LineStream`]: whoever pushes holds it weakly. In one piece: halves find it through one more
+/// pointer, whose place no cache holds when a message goes to thousands.
 pub(crate) struct Line {
     stream: TcpStream,
 }

@@ -13,7 +13,7 @@ use im_infra::{
 use proto::{
     Error, ErrorCode, client,
     client::{Hello, client_frame::Frame as ClientBody, server_frame::Frame as Body},
-    conversation::{DigestRequest, DigestResponse, LargeOfRequest},
+    conversation::{DigestRequest, LargeOfRequest},
 };
 
 use super::{codec, incoming::Message, socket::Socket};
@@ -143,18 +143,15 @@ async fn greet(shared: &Shared, connection: &Connection, hello: &Hello) -> Resul
         let interval = Interval { visible_from: place.visible_from, left_seq: place.left_seq };
         shared.index.merge(&place.conversation_id, user_id, interval);
     }
-    let resumed = match (&hello.digest, answer.digest) {
-        (Some(theirs), Some(ours)) => is_same(theirs, ours),
-        (Some(theirs), None) => {
-            is_same(theirs, shared.logic.conversations().digest(DigestRequest { user_id }).await?.into_inner())
-        }
-        (None, _) => false,
-    };
+    let mut resumed = false;
+    if let Some(theirs) = &hello.digest {
+        let ours = match answer.digest {
+            Some(ours) => ours,
+            None => shared.logic.conversations().digest(DigestRequest { user_id }).await?.into_inner(),
+        };
+        resumed = (ours.count, ours.sum) == (theirs.count, theirs.sum);
+    }
     welcome(shared, connection, resumed).await
-}
-
-const fn is_same(theirs: &client::Digest, ours: DigestResponse) -> bool {
-    ours.count == theirs.count && ours.sum == theirs.sum
 }
 
 async fn welcome(shared: &Shared, connection: &Connection, resumed: bool) -> Result<Frame, Error> {
