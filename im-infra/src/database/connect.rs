@@ -118,6 +118,8 @@ const PREPARED: (usize, usize) = (50, 400);
 /// has. Less than a call may take, so that who waits for a row that stays locked does not hold up others for longer than that.
 const MYSQL_LOCK_WAIT: &str = "set session innodb_lock_wait_timeout = 3";
 const POSTGRES_LOCK_WAIT: (&str, &str) = ("lock_timeout", "3s");
+/// Of the whole file, which another process may have locked.
+const SQLITE_LOCK_WAIT: Duration = Duration::from_secs(3);
 
 fn connect_options(options: &DatabaseOptions, connections: u32) -> ConnectOptions {
     let timeout = Duration::from_millis(options.acquire_timeout_ms);
@@ -144,7 +146,7 @@ fn connect_options(options: &DatabaseOptions, connections: u32) -> ConnectOption
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
                 .foreign_keys(true)
-                .busy_timeout(Duration::from_secs(5))
+                .busy_timeout(SQLITE_LOCK_WAIT)
         })
         .map_sqlx_sqlite_pool_opts(|pool| {
             // Where the disk refuses a COMMIT, SQLite takes the transaction back, and the driver believes that it goes on: whatever
