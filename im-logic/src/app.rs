@@ -71,14 +71,15 @@ impl Logic {
             title_chars_max: options.limits.title_chars_max,
             large_from: options.limits.large_from,
         };
+        let metrics = Metrics::new(&telemetry);
         let handler = Upstream::new(
             (repo.clone(), &options.remember),
             outbox.clone(),
             limits,
             mint,
-            (clock.clone(), Metrics::new(&telemetry)),
+            (clock.clone(), metrics.clone()),
         );
-        let handler = Together::new(handler, &options.together);
+        let handler = Together::new(handler, &options.together, metrics);
         let reads = Reads::new(repo, routes, queue.clone(), clock.clone());
         Ok(Self { rpc: LogicRpc { auth, reads, outbox }, handler: Arc::new(handler), options, queue, clock })
     }

@@ -6,8 +6,21 @@ use opentelemetry::{
     metrics::{Counter, Histogram},
 };
 
+/// How a batch of commands is handled.
+#[derive(Clone, Copy)]
+pub(crate) enum Going {
+    /// Nothing else had arrived.
+    Alone,
+    /// With those of other partitions.
+    Joint,
+    /// By itself until it succeeds, after a failure.
+    Apart,
+}
+
 /// Counts what becomes of commands.
+#[derive(Clone)]
 pub(crate) struct Metrics {
+    batches: Counter<u64>,
     decided: Counter<u64>,
     duration: Histogram<f64>,
 }
@@ -16,6 +29,7 @@ impl Metrics {
     pub(crate) fn new(telemetry: &Telemetry) -> Self {
         let meter = telemetry.meter();
         Self {
+            batches: meter.u64_counter(names::COMMANDS_BATCHES).build(),
             decided: meter.u64_counter(names::COMMANDS_DECIDED).build(),
             duration: meter
                 .f64_histogram(names::COMMAND_DURATION)
@@ -23,6 +37,16 @@ impl Metrics {
                 .with_boundaries(names::SECONDS.to_vec())
                 .build(),
         }
+    }
+
+    /// So many batches are handled like that.
+    pub(crate) fn going(&self, going: Going, batches: usize) {
+        let kind = match going {
+            Going::Alone => "alone",
+            Going::Joint => "joint",
+            Going::Apart => "apart",
+        };
+        self.batches.add(batches as u64, &[KeyValue::new(names::KIND, kind)]);
     }
 
     /// A command was answered with `code` (`stored` where it was accepted), so long after the gateway took it.

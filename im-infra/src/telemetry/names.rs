@@ -40,6 +40,8 @@ pub const APPEND_BISECTIONS: &str = "im.append.bisections";
 /// that of another one of the call).
 pub const APPEND_EXPECTED: &str = "im.append.expected";
 
+/// Batches of commands by kind: alone, joint (with those of other partitions), apart (alone, after a failure).
+pub const COMMANDS_BATCHES: &str = "im.commands.batches";
 /// Commands decided, by result code.
 pub const COMMANDS_DECIDED: &str = "im.commands.decided";
 /// Seconds from a command's arrival at the gateway to its outcome's departure from logic.

@@ -25,7 +25,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::config::TogetherOptions;
+use crate::{
+    config::TogetherOptions,
+    metrics::{Going, Metrics},
+};
 
 /// Bytes of payload after which a joint batch takes no further one.
 const JOINT_BYTES: usize = 1 << 20;
@@ -45,6 +48,7 @@ pub(crate) struct Together<H> {
     apart: Mutex<HashSet<u32>>,
     records_max: usize,
     last_id: AtomicU64,
+    metrics: Metrics,
 }
 
 /// A batch that waits for others to go with.
@@ -63,10 +67,10 @@ enum Verdict {
 }
 
 impl<H: Handler> Together<H> {
-    pub(crate) fn new(handler: H, options: &TogetherOptions) -> Self {
+    pub(crate) fn new(handler: H, options: &TogetherOptions, metrics: Metrics) -> Self {
         let turns = Semaphore::new(options.at_once);
         let (waiting, apart) = (Mutex::default(), Mutex::default());
-        Self { handler, waiting, turns, apart, records_max: options.records_max, last_id: AtomicU64::new(0) }
+        Self { handler, waiting, turns, apart, records_max: options.records_max, last_id: AtomicU64::new(0), metrics }
     }
 
     /// The handler itself.
@@ -108,7 +112,8 @@ impl<H: Handler> Together<H> {
     async fn lead(&self, batch: &[Record], turn: SemaphorePermit<'_>) -> Result<(), Failure> {
         let company = self.company(batch);
         if company.is_empty() {
-            let mut handling = pin!(self.handle_apart(batch));
+            self.metrics.going(Going::Alone, 1);
+            let mut handling = pin!(self.handle_until_done(batch));
             return match timeout(TURN_MAX, &mut handling).await {
                 Ok(done) => done,
                 Err(_) => {
@@ -117,6 +122,7 @@ impl<H: Handler> Together<H> {
                 }
             };
         }
+        self.metrics.going(Going::Joint, 1 + company.len());
         let (mut records, mut answers) = (batch.to_vec(), Vec::with_capacity(company.len()));
         for Waiting { records: more, answer, .. } in company {
             records.extend(more);
@@ -144,8 +150,13 @@ impl<H: Handler> Together<H> {
         }
     }
 
-    /// Handles a batch alone; until that has succeeded its partition goes alone.
     async fn handle_apart(&self, batch: &[Record]) -> Result<(), Failure> {
+        self.metrics.going(Going::Apart, 1);
+        self.handle_until_done(batch).await
+    }
+
+    /// Handles a batch alone; until that has succeeded its partition goes alone.
+    async fn handle_until_done(&self, batch: &[Record]) -> Result<(), Failure> {
         let Some(partition) = batch.first().map(|record| record.partition) else { return Ok(()) };
         lock(&self.apart).insert(partition);
         let done = self.handler.handle(batch).await;

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use im_infra::{mq::Topic, testing::eventually};
+use im_infra::{mq::Topic, telemetry::Telemetry, testing::eventually};
 use tokio::sync::Semaphore;
 
 use super::*;
@@ -44,13 +44,28 @@ fn record(partition: u32, payload: &'static str) -> Record {
     }
 }
 
-/// Handles `g`, and, while that waits, the others; answers what became of them and in which calls.
+fn together(script: Script, records_max: usize) -> (Arc<Together<Script>>, Telemetry) {
+    let telemetry = Telemetry::for_tests();
+    let options = TogetherOptions { at_once: 1, records_max };
+    (Arc::new(Together::new(script, &options, Metrics::new(&telemetry))), telemetry)
+}
+
+/// How many batches were counted: alone, joint, apart.
+fn counted(telemetry: &Telemetry) -> [Option<u64>; 3] {
+    let text = telemetry.metrics_text().unwrap();
+    ["alone", "joint", "apart"].map(|kind| {
+        let name = format!("im_commands_batches_total{{kind=\"{kind}\"");
+        text.lines().find(|line| line.starts_with(&name))?.rsplit(' ').next()?.parse().ok()
+    })
+}
+
+/// Handles `g`, and, while that waits, the others; answers what became of them, in which calls, and what was counted.
 async fn while_one_waits(
     records_max: usize,
     others: &[&'static str],
-) -> (Vec<std::thread::Result<Result<(), Failure>>>, Vec<Vec<u8>>) {
+) -> (Vec<std::thread::Result<Result<(), Failure>>>, Vec<Vec<u8>>, [Option<u64>; 3]) {
     let script = Script { gate: Some(Semaphore::new(0)), ..Script::default() };
-    let together = Arc::new(Together::new(script, &TogetherOptions { at_once: 1, records_max }));
+    let (together, telemetry) = together(script, records_max);
     let one = |partition: usize, payload: &'static str| {
         let together = together.clone();
         async move {
@@ -66,42 +81,44 @@ async fn while_one_waits(
     let (first, rest, ()) = tokio::join!(first, rest, open);
     assert!(matches!(first, Ok(Ok(()))));
     let calls = together.alone().calls.lock().unwrap().clone();
-    (rest, calls)
+    (rest, calls, counted(&telemetry))
 }
 
 #[tokio::test]
 async fn what_arrives_during_a_batch_goes_together_into_the_next() {
-    let (done, calls) = while_one_waits(10, &["a", "b", "c"]).await;
+    let (done, calls, counted) = while_one_waits(10, &["a", "b", "c"]).await;
     assert!(done.iter().all(|done| matches!(done, Ok(Ok(())))));
     assert_eq!(calls, [b"g".to_vec(), b"abc".to_vec()]);
+    assert_eq!(counted, [Some(1), Some(3), None]);
 }
 
 #[tokio::test]
 async fn a_joint_batch_is_bounded() {
-    let (done, calls) = while_one_waits(2, &["a", "b", "c"]).await;
+    let (done, calls, _) = while_one_waits(2, &["a", "b", "c"]).await;
     assert!(done.iter().all(|done| matches!(done, Ok(Ok(())))));
     assert_eq!(calls, [b"g".to_vec(), b"ab".to_vec(), b"c".to_vec()]);
 }
 
 #[tokio::test]
 async fn a_failure_is_that_of_its_own_batch_alone() {
-    let (done, calls) = while_one_waits(10, &["a", "x", "c"]).await;
+    let (done, calls, counted) = while_one_waits(10, &["a", "x", "c"]).await;
     assert!(matches!((&done[0], &done[2]), (Ok(Ok(())), Ok(Ok(())))));
     assert_eq!(done[1].as_ref().unwrap(), &Err(Failure::Poison(vec![(0, ErrorCode::Internal.into())])));
     assert_eq!(calls[1], b"axc".to_vec());
     assert_eq!(calls.len(), 5, "each apart afterwards: {calls:?}");
+    assert_eq!(counted, [Some(1), Some(3), Some(3)]);
 }
 
 #[tokio::test]
 async fn a_panic_is_that_of_its_own_batch_alone() {
-    let (done, _) = while_one_waits(10, &["a", "p", "c"]).await;
+    let (done, ..) = while_one_waits(10, &["a", "p", "c"]).await;
     assert!(matches!((&done[0], &done[2]), (Ok(Ok(())), Ok(Ok(())))));
     assert!(done[1].is_err());
 }
 
 #[tokio::test]
 async fn a_batch_that_hangs_holds_up_nobody_for_longer_than_a_turn_and_its_partition_goes_alone() {
-    let together = Arc::new(Together::new(Script::default(), &TogetherOptions { at_once: 1, records_max: 10 }));
+    let (together, _) = together(Script::default(), 10);
     let (one, another) = ([record(1, "h")], [record(2, "a")]);
     for others in 1..=3 {
         tokio::select! {
@@ -117,7 +134,7 @@ async fn a_batch_that_hangs_holds_up_nobody_for_longer_than_a_turn_and_its_parti
 
 #[tokio::test]
 async fn a_partition_goes_alone_until_its_batch_was_handled() {
-    let together = Together::new(Script::default(), &TogetherOptions { at_once: 1, records_max: 10 });
+    let (together, _) = together(Script::default(), 10);
     assert!(together.handle(&[record(1, "x")]).await.is_err());
     assert!(together.goes_apart(&[record(1, "a")]));
     together.handle(&[record(1, "a")]).await.unwrap();
