@@ -24,7 +24,7 @@ use im_infra::{
 use proto::{Error, ErrorCode};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_util::task::TaskTracker;
@@ -40,6 +40,9 @@ use crate::{
 
 /// What clients may ask for in a handshake.
 pub(crate) const PROTOCOL: &[u8] = b"http/1.1";
+/// Connections that the system holds until they are taken in, as far as its own bound lets it (`net.core.somaxconn`). Without
+/// room for those who come all at once it drops what they send, and they try again after a second.
+const BACKLOG: u32 = 4_096;
 /// The wait after the system gave no connection, as when it is out of descriptors.
 const ACCEPT_RETRY_MS: u64 = 500;
 /// Connections past the bound that are told so at once; others are closed without a word.
@@ -74,6 +77,15 @@ impl Drop for Taken {
     fn drop(&mut self) {
         self.metrics.tcp_connections.add(-1, &[]);
     }
+}
+
+/// Takes the address, on which everybody waits until a [`Listener`] accepts them.
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Connections of a process before this one may not have ended yet.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves a router to whoever connects.
@@ -257,4 +269,22 @@ fn overloaded() -> Response {
 fn ended_by_the_client(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::try_join_all;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn those_who_come_all_at_once_have_room_to_wait() {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        // More than the standard library has room for. Nobody accepts them, so without room they would never be connected.
+        let coming = try_join_all((0..512).map(|_| TcpStream::connect(address)));
+        let came = tokio::time::timeout(Duration::from_secs(10), coming).await.unwrap().unwrap();
+        assert_eq!(came.len(), 512);
+        assert_eq!(bind(address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
 }
