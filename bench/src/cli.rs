@@ -87,8 +87,8 @@ pub(crate) enum Command {
     ///
     /// Times of an operation, and CPU for each of all processes that take part; that of Kafka and MariaDB is known where
     /// --infra is given. Floors with many connections are measured where --only names them: a write loop goes through all
-    /// sockets at the --rate, or as often as it can with --in-flight 1, and tells the writer's CPU for each recipient, an idle connection tells the
-    /// server's memory, handshakes are done once, 64 or --in-flight at the same time.
+    /// sockets at the --rate, or as often as it can with --in-flight 1, and tells the writer's CPU for each recipient, an idle
+    /// connection tells the server's memory, handshakes are done once, 64 or --in-flight at the same time.
     Floors(FloorsArgs),
     /// Rounds of floors and subject in turn on each target; writes the raw results, the document and its plots.
     ///

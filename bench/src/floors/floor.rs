@@ -13,7 +13,7 @@ use crate::target::{Site, TargetName};
 pub(crate) const BATCH_ROWS: usize = 100;
 
 /// Frames of a burst.
-const BURST_FRAMES: u32 = 16;
+pub(crate) const BURST_FRAMES: u32 = 16;
 
 /// What a part can do alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
@@ -77,7 +77,8 @@ impl fmt::Display for Floor {
     }
 }
 
-/// The floors beneath a target's messages, each an operation by itself. One that only has an address stands on whatever infrastructure is named, else on none.
+/// The floors beneath a target's messages, each an operation by itself. One that only has an address stands on whatever
+/// infrastructure is named, else on none.
 pub(crate) fn floors_of(target: &TargetName, site: &Site) -> &'static [Floor] {
     const OF_PROCESSES: [Floor; 6] =
         [Floor::KafkaHop, Floor::KafkaTwoHops, Floor::MariadbInsert, Floor::MariadbBatch, Floor::Call, Floor::Echo];

@@ -14,7 +14,7 @@ mod result;
 mod sockets;
 mod timed;
 
-pub(crate) use floor::{BATCH_ROWS, Floor, floors_of, measure_floor};
+pub(crate) use floor::{BATCH_ROWS, BURST_FRAMES, Floor, floors_of, measure_floor};
 pub(crate) use plan::{FloorPlan, Pace, SOCKETS};
 pub(crate) use result::FloorResult;
 pub(crate) use sockets::{Role, serve};

@@ -19,7 +19,7 @@ pub(crate) struct FloorResult {
     /// Private dirty bytes of the server for each idle connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) connection_bytes: Option<f64>,
-    /// Milliseconds until all handshakes were done.
+    /// Milliseconds until all handshakes were done, if nothing was lost meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) all_ms: Option<f64>,
 }

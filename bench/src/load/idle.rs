@@ -132,7 +132,7 @@ async fn prepare(users: u32, conversations: u32, endpoint: &Endpoint) -> anyhow:
     Ok(guests)
 }
 
-/// Everybody was here: what the services keep of users, within bounds of its own, is nothing that a connection takes.
+/// Everybody was here: what the services keep of users, within bounds of their own, is nothing that a connection takes.
 async fn visit(guests: &[Guest], endpoint: &Endpoint) -> anyhow::Result<()> {
     let visits = stream::iter(guests).map(|guest| async move { Socket::open(endpoint, guest).await.map(drop) });
     visits.buffer_unordered(AT_ONCE).try_collect().await

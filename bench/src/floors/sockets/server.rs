@@ -1,11 +1,13 @@
 //! The server's side: bare WebSockets on tokio, with small buffers.
 
+use std::net::Ipv4Addr;
+
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use futures_util::StreamExt as _;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
-    net::{TcpListener, TcpStream},
+    net::{TcpSocket, TcpStream},
     task::JoinSet,
 };
 use tokio_tungstenite::{
@@ -20,6 +22,9 @@ use crate::output::say;
 /// Of each connection.
 const READ_BUFFER_BYTES: usize = 1_024;
 const WRITE_BUFFER_BYTES: usize = 4_096;
+
+/// Connections that wait until they are taken, as many as the gateway has room for.
+const BACKLOG: u32 = 4_096;
 
 /// What it does with connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -43,7 +48,9 @@ impl Role {
 /// Says where it listens. The first to connect is who started it and gives the orders, a line each: `count` is answered with
 /// the number of connections, `write N` with `written` when each of them has N frames. When that one leaves, this ends.
 pub(crate) async fn serve(role: Role, payload_bytes: u32, stop: &CancellationToken) -> anyhow::Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen on loopback")?;
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    let listener = socket.listen(BACKLOG).context("cannot listen on loopback")?;
     say(listener.local_addr()?);
     let (control, _) = listener.accept().await?;
     control.set_nodelay(true)?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    floors::{Floor, FloorPlan, Pace},
+    floors::{BURST_FRAMES, Floor, FloorPlan, Pace},
     load::{GroupPlan, ReconnectPlan},
     measure::Length,
     run::{RunPlan, plan::PAYLOAD_BYTES},
@@ -14,8 +14,6 @@ pub(super) const CLOSED: Duration = Duration::from_secs(30);
 /// Operations of a floor at the same time, and batches: those who write them are few.
 const LANES: u32 = 64;
 const BATCH_LANES: u32 = 4;
-/// Messages of a burst, as the floor that it is compared with has them.
-const BURST: u32 = 16;
 const BURST_RATE: f64 = 0.5;
 /// Messages a second to a group, one at a time.
 const GROUP_RATE: f64 = 2.0;
@@ -64,7 +62,7 @@ impl RunPlan {
 
     /// As many bursts as the ledger has room for; of a quick run two count.
     pub(super) const fn burst(&self) -> GroupPlan {
-        self.group_of(5_000, (BURST_RATE, BURST), if self.quick { length(4, 2) } else { length(16, 4) })
+        self.group_of(5_000, (BURST_RATE, BURST_FRAMES), if self.quick { length(4, 2) } else { length(16, 4) })
     }
 
     const fn group_of(&self, members: u32, (rate, burst): (f64, u32), length: Length) -> GroupPlan {
@@ -111,7 +109,8 @@ mod tests {
         for group in [plan.large_group(), plan.burst()] {
             let floor = plan.group_floor(&group);
             assert_eq!((floor.sockets, floor.pace), (group.members, Pace::Rate(group.rate)));
-            assert_eq!((floor.length.seconds, floor.payload_bytes), (group.length.seconds, group.payload_bytes));
+            let lasts = |length: Length| (length.seconds, length.warm_up_seconds);
+            assert_eq!((lasts(floor.length), floor.payload_bytes), (lasts(group.length), group.payload_bytes));
         }
     }
 
