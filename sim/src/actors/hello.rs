@@ -53,7 +53,7 @@ impl World {
             self.hop(at, GatewayEvent::Digest(link, digest));
         } else {
             // It was read along; the answer takes its time.
-            let resumed = self.is_resumed(link, user, digest);
+            let resumed = self.compare(link, user, digest);
             self.hop(at, GatewayEvent::Welcome(link, resumed));
         }
     }
@@ -64,12 +64,12 @@ impl World {
             self.close(link);
             return;
         }
-        let resumed = self.is_resumed(link, user, digest);
+        let resumed = self.compare(link, user, digest);
         self.welcome(at, link, resumed);
     }
 
-    /// Whether the device has what the server has now. What comes after it is owed to the connection.
-    fn is_resumed(&mut self, link: u64, user: UserId, theirs: Option<(u32, u64)>) -> bool {
+    /// Whether the device has what the server has now. What comes after that is owed to the connection.
+    fn compare(&mut self, link: u64, user: UserId, theirs: Option<(u32, u64)>) -> bool {
         self.owe(link);
         theirs == Some(self.digest_of(user))
     }

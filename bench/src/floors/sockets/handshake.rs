@@ -23,7 +23,8 @@ use crate::{
     measure::{Latencies, Summary},
 };
 
-/// After so long the system sends again what was lost. A handshake that had to wait for it says nothing of handshakes.
+/// After so long the system asks again for a connection where the first time was lost. A handshake that had to wait for it says
+/// nothing of handshakes.
 const SENT_AGAIN: Duration = Duration::from_secs(1);
 
 /// The plan's sockets once, of which as many shake hands at the same time as the plan has in flight. A handshake is timed from

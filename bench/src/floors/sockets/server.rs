@@ -1,13 +1,13 @@
 //! The server's side: bare WebSockets on tokio, with small buffers.
 
-use std::net::Ipv4Addr;
+use std::{io, net::Ipv4Addr};
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use futures_util::StreamExt as _;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
-    net::{TcpSocket, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     task::JoinSet,
 };
 use tokio_tungstenite::{
@@ -23,7 +23,7 @@ use crate::output::say;
 const READ_BUFFER_BYTES: usize = 1_024;
 const WRITE_BUFFER_BYTES: usize = 4_096;
 
-/// Connections that wait until they are taken, as many as the gateway has room for.
+/// Connections that wait until they are taken, as many as the gateway's listener has room for.
 const BACKLOG: u32 = 4_096;
 
 /// What it does with connections.
@@ -48,9 +48,7 @@ impl Role {
 /// Says where it listens. The first to connect is who started it and gives the orders, a line each: `count` is answered with
 /// the number of connections, `write N` with `written` when each of them has N frames. When that one leaves, this ends.
 pub(crate) async fn serve(role: Role, payload_bytes: u32, stop: &CancellationToken) -> anyhow::Result<()> {
-    let socket = TcpSocket::new_v4()?;
-    socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
-    let listener = socket.listen(BACKLOG).context("cannot listen on loopback")?;
+    let listener = listen().context("cannot listen on loopback")?;
     say(listener.local_addr()?);
     let (control, _) = listener.accept().await?;
     control.set_nodelay(true)?;
@@ -71,6 +69,12 @@ pub(crate) async fn serve(role: Role, payload_bytes: u32, stop: &CancellationTok
             },
         }
     }
+}
+
+fn listen() -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    socket.listen(BACKLOG)
 }
 
 struct Connections {
