@@ -45,8 +45,9 @@ fn by_code(code: &str, message: &str) -> Kind {
         let transient_general =
             code == "HY000" && ["Lock wait", "full", "read-only", "shutdown"].iter().any(|part| message.contains(part));
         return match code {
-            // 25006: read-only; 55P03: a lock was not had in time, which is neither a deadlock nor the end of a session.
-            _ if transient_class || transient_general || ["25006", "55P03"].contains(&code) => Kind::Transient,
+            // 25006: read-only; 25P03: a transaction stood still for too long; 55P03: a lock was not had in time, which is neither a
+            // deadlock nor the end of a session.
+            _ if transient_class || transient_general || ["25006", "25P03", "55P03"].contains(&code) => Kind::Transient,
             _ if code.starts_with("22") || code.starts_with("23") => Kind::Constraint,
             _ => Kind::Other,
         };
@@ -91,6 +92,7 @@ mod tests {
             ("53100", ""),
             ("57P01", ""),
             ("25006", ""),
+            ("25P03", "terminating connection due to idle-in-transaction timeout"),
             ("55P03", "canceling statement due to lock timeout"),
             ("HY000", "Lock wait timeout exceeded"),
             ("HY000", "The table 'x' is full"),

@@ -116,10 +116,14 @@ const PREPARED: (usize, usize) = (50, 400);
 
 /// How long a statement waits for a row that another transaction has locked; then its own is taken back, with the locks that it
 /// has. Less than a call may take, so that who waits for a row that stays locked does not hold up others for longer than that.
-const MYSQL_LOCK_WAIT: &str = "set session innodb_lock_wait_timeout = 3";
-const POSTGRES_LOCK_WAIT: (&str, &str) = ("lock_timeout", "3s");
-/// Of the whole file, which another process may have locked.
-const SQLITE_LOCK_WAIT: Duration = Duration::from_secs(3);
+///
+/// And how long the server waits for the next statement of a transaction, until it ends the connection, which gives the locks of a
+/// process back that is paused in the middle: as long as a call may take, nobody waits for its answer any more. Of MySQL's kin
+/// only MariaDB knows this, and reads such a comment.
+const MYSQL_WAITS: &str = "set session innodb_lock_wait_timeout = 3 /*M! , session idle_transaction_timeout = 5 */";
+const POSTGRES_WAITS: [(&str, &str); 2] = [("lock_timeout", "3s"), ("idle_in_transaction_session_timeout", "5s")];
+/// Of the whole file, which another process may have locked. Shorter: who comes next has waited for the only writer before.
+const SQLITE_LOCK_WAIT: Duration = Duration::from_secs(2);
 
 fn connect_options(options: &DatabaseOptions, connections: u32) -> ConnectOptions {
     let timeout = Duration::from_millis(options.acquire_timeout_ms);
@@ -136,11 +140,11 @@ fn connect_options(options: &DatabaseOptions, connections: u32) -> ConnectOption
             pool.after_connect(|connection, _| {
                 Box::pin(async move {
                     connection.execute("set session transaction isolation level read committed").await?;
-                    connection.execute(MYSQL_LOCK_WAIT).await.map(drop)
+                    connection.execute(MYSQL_WAITS).await.map(drop)
                 })
             })
         })
-        .map_sqlx_postgres_opts(|postgres| postgres.options([POSTGRES_LOCK_WAIT]))
+        .map_sqlx_postgres_opts(|postgres| postgres.options(POSTGRES_WAITS))
         .map_sqlx_sqlite_opts(|sqlite| {
             sqlite
                 .journal_mode(SqliteJournalMode::Wal)
