@@ -9,7 +9,7 @@ use opentelemetry::{
 /// How a batch of commands is handled.
 #[derive(Clone, Copy)]
 pub(crate) enum Going {
-    /// Nothing else had arrived.
+    /// Nothing else had arrived, or nothing that fits.
     Alone,
     /// With those of other partitions.
     Joint,
@@ -39,8 +39,8 @@ impl Metrics {
         }
     }
 
-    /// So many batches are handled like that.
-    pub(crate) fn going(&self, going: Going, batches: usize) {
+    /// So many batches are handled like that; again with each attempt.
+    pub(crate) fn batches(&self, going: Going, batches: usize) {
         let kind = match going {
             Going::Alone => "alone",
             Going::Joint => "joint",

@@ -7,15 +7,6 @@ use opentelemetry::{
 };
 use proto::repo::{AppendOutcome, append_outcome::Outcome};
 
-/// Things read from the database because the cache did not know them, by kind: one for all that wait for it.
-pub const CACHE_READS: &str = "im.cache.reads";
-/// Fills by kind and result: kept, discarded (a change came between), error.
-pub const CACHE_FILLS: &str = "im.cache.fills";
-/// Calls that the cache did not answer, by kind of call: get, fill, change.
-pub const CACHE_FAILURES: &str = "im.cache.failures";
-/// Rows that were too old to be kept, by kind: rejection, conversation.
-pub const PRUNED: &str = "im.repo.pruned";
-
 /// Counts what happens to appends and in the cache. The hit ratio is (hit + negative) / all of `im.cache.lookups`, whose
 /// results are hit, negative, miss, error.
 pub struct Metrics {
@@ -45,10 +36,10 @@ impl Metrics {
             bisections: counter(names::APPEND_BISECTIONS),
             expected: counter(names::APPEND_EXPECTED),
             cache_lookups: counter(names::CACHE_LOOKUPS),
-            cache_reads: counter(CACHE_READS),
-            cache_fills: counter(CACHE_FILLS),
-            cache_failures: counter(CACHE_FAILURES),
-            pruned: counter(PRUNED),
+            cache_reads: counter(names::CACHE_READS),
+            cache_fills: counter(names::CACHE_FILLS),
+            cache_failures: counter(names::CACHE_FAILURES),
+            pruned: counter(names::PRUNED),
         }
     }
 

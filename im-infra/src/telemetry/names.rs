@@ -30,7 +30,7 @@ pub const MQ_FENCED: &str = "im.mq.commits_fenced";
 /// Clients of Kafka that had lost all brokers and were replaced.
 pub const MQ_CLIENTS_REPLACED: &str = "im.mq.clients_replaced";
 
-/// Append outcomes by kind: stored, repeated, rejected, conflict, decide_again.
+/// Append outcomes by kind: stored, repeated, rejected, conflict, decide_again, failed.
 pub const APPEND_OUTCOMES: &str = "im.append.outcomes";
 /// Seconds an append took.
 pub const APPEND_DURATION: &str = "im.append.duration";
@@ -40,7 +40,7 @@ pub const APPEND_BISECTIONS: &str = "im.append.bisections";
 /// that of another one of the call).
 pub const APPEND_EXPECTED: &str = "im.append.expected";
 
-/// Batches of commands by kind: alone, joint (with those of other partitions), apart (alone, after a failure).
+/// Attempts at batches of commands by kind: alone, joint (with those of other partitions), apart (alone, after a failure).
 pub const COMMANDS_BATCHES: &str = "im.commands.batches";
 /// Commands decided, by result code.
 pub const COMMANDS_DECIDED: &str = "im.commands.decided";
@@ -83,6 +83,14 @@ pub const HELLOS: &str = "im.hellos";
 pub const WINDOW_DURATION: &str = "im.window.duration";
 /// Cache look-ups by cache and result.
 pub const CACHE_LOOKUPS: &str = "im.cache.lookups";
+/// Things read from the database because the cache did not know them, by kind: one for all that wait for it.
+pub const CACHE_READS: &str = "im.cache.reads";
+/// Fills by kind and result: kept, discarded (a change came between), error.
+pub const CACHE_FILLS: &str = "im.cache.fills";
+/// Calls that the cache did not answer, by kind of call: get, fill, change.
+pub const CACHE_FAILURES: &str = "im.cache.failures";
+/// Rows that were too old to be kept, by kind: rejection, conversation.
+pub const PRUNED: &str = "im.repo.pruned";
 
 /// Buckets, in seconds, for everything that should take milliseconds.
 pub const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];

@@ -112,8 +112,8 @@ impl<H: Handler> Together<H> {
     async fn lead(&self, batch: &[Record], turn: SemaphorePermit<'_>) -> Result<(), Failure> {
         let company = self.company(batch);
         if company.is_empty() {
-            self.metrics.going(Going::Alone, 1);
-            let mut handling = pin!(self.handle_until_done(batch));
+            self.metrics.batches(Going::Alone, 1);
+            let mut handling = pin!(self.handle_alone(batch));
             return match timeout(TURN_MAX, &mut handling).await {
                 Ok(done) => done,
                 Err(_) => {
@@ -122,7 +122,7 @@ impl<H: Handler> Together<H> {
                 }
             };
         }
-        self.metrics.going(Going::Joint, 1 + company.len());
+        self.metrics.batches(Going::Joint, 1 + company.len());
         let (mut records, mut answers) = (batch.to_vec(), Vec::with_capacity(company.len()));
         for Waiting { records: more, answer, .. } in company {
             records.extend(more);
@@ -151,12 +151,12 @@ impl<H: Handler> Together<H> {
     }
 
     async fn handle_apart(&self, batch: &[Record]) -> Result<(), Failure> {
-        self.metrics.going(Going::Apart, 1);
-        self.handle_until_done(batch).await
+        self.metrics.batches(Going::Apart, 1);
+        self.handle_alone(batch).await
     }
 
     /// Handles a batch alone; until that has succeeded its partition goes alone.
-    async fn handle_until_done(&self, batch: &[Record]) -> Result<(), Failure> {
+    async fn handle_alone(&self, batch: &[Record]) -> Result<(), Failure> {
         let Some(partition) = batch.first().map(|record| record.partition) else { return Ok(()) };
         lock(&self.apart).insert(partition);
         let done = self.handler.handle(batch).await;
