@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     GatewayOptions,
+    arrivals::Arrivals,
     connections::{Connections, Sockets},
     downstream::{self, Deliver},
     http,
@@ -28,6 +29,7 @@ use crate::{
     listener::{self, Listener},
     logic::Logic,
     metrics::Metrics,
+    route_writer::RouteWriter,
     shared::Shared,
     tokens::Tokens,
     upstream::{Cursors, Intake, Producer},
@@ -141,6 +143,9 @@ impl Gateway {
         let per_minute = NonZeroU32::new(options.rate.anonymous_per_minute).unwrap_or(NonZeroU32::MIN);
         let anonymous = RateLimiter::keyed(Quota::per_minute(per_minute));
         let hellos = Semaphore::new(options.ws.hellos_max);
+        // Of each connection one that comes and one that goes.
+        let route_writer = RouteWriter::new(routes.clone(), options.ws.connections_max.saturating_mul(2), &back);
+        let arrivals = Arrivals::new(logic.clone(), options.ws.hellos_max, &back);
         let shared = Arc::new(Shared {
             options,
             origin,
@@ -150,9 +155,11 @@ impl Gateway {
             index,
             sockets: Sockets::default(),
             hellos,
+            arrivals,
             intake,
             cursors: Cursors::default(),
             routes,
+            route_writer,
             anonymous,
             metrics,
             clock,

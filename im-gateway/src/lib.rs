@@ -2,6 +2,7 @@
 //! no membership but an index of who is connected here.
 
 pub mod app;
+mod arrivals;
 pub mod config;
 mod connections;
 mod downstream;
@@ -11,6 +12,7 @@ mod index;
 mod listener;
 mod logic;
 mod metrics;
+mod route_writer;
 mod shared;
 mod tokens;
 mod upstream;

@@ -14,10 +14,12 @@ use tokio::sync::Semaphore;
 
 use crate::{
     GatewayOptions,
+    arrivals::Arrivals,
     connections::{Connection, Connections, Sockets},
     index::Index,
     logic::Logic,
     metrics::Metrics,
+    route_writer::RouteWriter,
     tokens::Tokens,
     upstream::{Cursors, Intake},
 };
@@ -36,9 +38,11 @@ pub(crate) struct Shared {
     pub(crate) sockets: Sockets,
     /// Turns to be let in after a hello. Closed never.
     pub(crate) hellos: Semaphore,
+    pub(crate) arrivals: Arrivals,
     pub(crate) intake: Arc<Intake>,
     pub(crate) cursors: Cursors,
     pub(crate) routes: Arc<dyn SessionStore>,
+    pub(crate) route_writer: RouteWriter,
     pub(crate) anonymous: DefaultKeyedRateLimiter<IpAddr>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Clock,

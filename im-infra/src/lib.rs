@@ -7,6 +7,7 @@ pub mod config;
 pub mod database;
 pub mod failpoint;
 pub mod gateways;
+pub mod gather;
 pub mod ids;
 pub mod inspection;
 pub mod interval;

@@ -13,7 +13,7 @@ use im_infra::{
 use proto::{
     Error, ErrorCode, client,
     client::{Hello, client_frame::Frame as ClientBody, server_frame::Frame as Body},
-    conversation::{DigestRequest, LargeOfRequest},
+    conversation::{Arrival, DigestRequest},
 };
 
 use super::{codec, incoming::Message, socket::Socket};
@@ -120,7 +120,7 @@ async fn enter(
     shared.index.enter(connection.identity.caller.user_id);
     shared.metrics.connections.add(1, &[]);
     // Known to be down: logic addresses every gateway then, so nothing is missed.
-    if let Err(error) = shared.routes.put(&[shared.route_of(&connection)]).await {
+    if let Err(error) = shared.route_writer.put(shared.route_of(&connection)).await {
         tracing::warn!(%error, "connected without a route");
     }
     // The session may have ended between the check and the table.
@@ -131,11 +131,10 @@ async fn enter(
 }
 
 /// The user's places in large conversations first, then the digest: what is stored after it was read finds them. Who is in none
-/// gets it along.
+/// gets it along, and those who come at the same time are asked for together.
 async fn greet(shared: &Shared, connection: &Connection, hello: &Hello) -> Result<Frame, Error> {
     let user_id = connection.identity.caller.user_id;
-    let asked = LargeOfRequest { user_id, digest: hello.digest.is_some() };
-    let answer = shared.logic.conversations().large_of(asked).await?.into_inner();
+    let answer = shared.arrivals.of(Arrival { user_id, digest: hello.digest.is_some() }).await?;
     for place in answer.places {
         if planted::is(Bug::IndexNotLoaded) {
             break;
@@ -183,7 +182,7 @@ pub(super) async fn leave(shared: &Shared, connection: &Connection) {
     if planted::is(Bug::RouteNotRemoved) {
         return;
     }
-    if let Err(error) = shared.routes.remove(&[shared.route_of(connection)]).await {
+    if let Err(error) = shared.route_writer.remove(shared.route_of(connection)).await {
         tracing::warn!(%error, "route not removed, it will run out");
     }
 }

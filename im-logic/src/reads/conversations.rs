@@ -60,17 +60,25 @@ impl Reads {
         memberships: Vec<Membership>,
         last_entry: bool,
     ) -> Result<Vec<Conversation>, Error> {
-        if memberships.is_empty() {
-            return Ok(Vec::new());
-        }
-        let conversation_ids = memberships.iter().map(|membership| membership.conversation_id.clone()).collect();
-        let heads = HeadsRequest { conversation_ids, last_entry, fresh: false };
-        let heads = self.repo.conversations().heads(heads).await?.into_inner().heads;
-        let mut heads: HashMap<String, Head> =
-            heads.into_iter().map(|head| (head.conversation_id.clone(), head)).collect();
+        let ids = memberships.iter().map(|membership| membership.conversation_id.clone()).collect();
+        let mut heads = self.heads(ids, last_entry).await?;
         let seen =
             |membership: Membership| Some(view::conversation(heads.remove(&membership.conversation_id)?, &membership));
         Ok(memberships.into_iter().filter_map(seen).collect())
+    }
+
+    /// Where conversations stand; those without an entry are left out.
+    pub(super) async fn heads(
+        &self,
+        conversation_ids: Vec<String>,
+        last_entry: bool,
+    ) -> Result<HashMap<String, Head>, Error> {
+        if conversation_ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let heads = HeadsRequest { conversation_ids, last_entry, fresh: false };
+        let heads = self.repo.conversations().heads(heads).await?.into_inner().heads;
+        Ok(heads.into_iter().map(|head| (head.conversation_id.clone(), head)).collect())
     }
 
     pub(crate) async fn members(&self, query: MembersRequest) -> Result<MembersResponse, Error> {

@@ -12,10 +12,13 @@ use std::sync::Arc;
 use im_infra::{clock::Clock, mq::Queue, session_store::SessionStore};
 use proto::{
     Error, ErrorCode,
-    repo::{ListOfRequest, Membership, StoreEpochRequest},
+    repo::{ListOfRequest, ListOfResponse, Membership, StoreEpochRequest},
 };
 
 use crate::repo::Repo;
+
+/// Conversations of one answer of the store, where all of a user's are looked at.
+const PAGE: u32 = 1_000;
 
 /// Reads for users. Clones share.
 #[derive(Clone)]
@@ -34,6 +37,12 @@ impl Reads {
     /// What the store is.
     pub(crate) async fn epoch(&self) -> Result<String, Error> {
         Ok(self.repo.conversations().store_epoch(StoreEpochRequest {}).await?.into_inner().epoch)
+    }
+
+    /// A user's memberships behind a conversation id.
+    async fn page(&self, user_id: i64, after: &str, limit: u32) -> Result<ListOfResponse, Error> {
+        let query = ListOfRequest { user_id, after: after.to_owned(), limit, ..Default::default() };
+        Ok(self.repo.conversations().list_of(query).await?.into_inner())
     }
 
     /// A user's place in a conversation, also after leaving it.

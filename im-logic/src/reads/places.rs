@@ -1,53 +1,72 @@
 //! Who is in large conversations: what the gateways' indexes are made of. Past every cache, because what they miss here
 //! nobody tells them again.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use im_infra::ids::UserId;
 use proto::{
     Error,
     common::FanOutMode,
-    conversation::{DigestResponse, LargeOfResponse, LargePlace, PlaceOf},
-    repo::{HeadsRequest, StateQuery, StatesRequest},
+    conversation::{Arrival, Arrived, DigestResponse, LargePlace, PlaceOf},
+    repo::{HeadsRequest, ListOfResponse, ListsOfRequest, Membership, StateQuery, StatesRequest},
 };
 
-use super::{Reads, sync::PAGE};
+use super::{PAGE, Reads};
+use crate::domain::{digest, view};
 
 /// Users asked for at once.
 const USERS_MAX: usize = 1_000;
 
 impl Reads {
-    /// A user's places in large conversations, those that ended too: a repeated entry must not bring them back. Without any the
-    /// digest, if it is wanted, of the same memberships: a conversation that grows large afterwards brings its members along.
-    pub(crate) async fn large_of(&self, user_id: UserId, digest: bool) -> Result<LargeOfResponse, Error> {
-        let mut answer = LargeOfResponse { places: Vec::new(), digest: digest.then(DigestResponse::default) };
-        let mut after = String::new();
-        loop {
-            let page = self.page(user_id, &after, PAGE).await?;
-            after = page.memberships.last().map_or_else(String::new, |last| last.conversation_id.clone());
-            let places_there: Vec<LargePlace> = page
-                .memberships
-                .iter()
-                // Only groups grow large.
-                .filter(|membership| membership.conversation_id.starts_with("g:"))
-                .filter_map(|membership| {
-                    let (member, conversation_id) = (membership.member?, membership.conversation_id.clone());
-                    Some(LargePlace { conversation_id, visible_from: member.visible_from, left_seq: member.left_seq })
-                })
-                .collect();
-            let ids = places_there.iter().map(|place| place.conversation_id.clone()).collect();
-            let large = self.large_among(ids).await?;
-            answer.places.extend(places_there.into_iter().filter(|place| large.contains(&place.conversation_id)));
-            if !answer.places.is_empty() {
-                answer.digest = None;
+    /// The places of users in large conversations, those that ended too: a repeated entry must not bring them back. Of who has
+    /// none the digest, if it is wanted, of the same memberships: a conversation that grows large afterwards brings its members
+    /// along.
+    pub(crate) async fn arrive(&self, arrivals: Vec<Arrival>) -> Result<Vec<Arrived>, Error> {
+        if arrivals.len() > USERS_MAX {
+            return Err(Error::invalid("arrivals", format_args!("at most {USERS_MAX}")));
+        }
+        let digest = |arrival: &Arrival| arrival.digest.then(DigestResponse::default);
+        let mut arrived: Vec<Arrived> =
+            arrivals.iter().map(|arrival| Arrived { places: Vec::new(), digest: digest(arrival) }).collect();
+        let asked = ListsOfRequest { user_ids: arrivals.iter().map(|arrival| arrival.user_id).collect() };
+        let lists = self.repo.conversations().lists_of(asked).await?.into_inner().lists;
+        let mut pages: Vec<(usize, ListOfResponse)> = lists.into_iter().enumerate().collect();
+        while !pages.is_empty() {
+            self.take_up(&mut arrived, &pages).await?;
+            let mut next = Vec::new();
+            for (at, page) in pages.into_iter().filter(|(_, page)| page.more) {
+                let after = page.memberships.last().map_or("", |last| &last.conversation_id);
+                next.push((at, self.page(arrivals[at].user_id, after, PAGE).await?));
             }
-            if let Some(digest) = &mut answer.digest {
-                self.take_in(digest, page.memberships).await?;
-            }
-            if !page.more {
-                return Ok(answer);
+            pages = next;
+        }
+        Ok(arrived)
+    }
+
+    /// Takes up a page of some of those who arrive.
+    async fn take_up(&self, arrived: &mut [Arrived], pages: &[(usize, ListOfResponse)]) -> Result<(), Error> {
+        let ids = pages.iter().flat_map(|(_, page)| &page.memberships).map(|membership| &membership.conversation_id);
+        // Only groups grow large.
+        let groups: BTreeSet<&String> = ids.filter(|id| id.starts_with("g:")).collect();
+        let large = self.large_among(groups.into_iter().cloned().collect()).await?;
+        for (at, page) in pages {
+            let there = page.memberships.iter().filter(|membership| large.contains(&membership.conversation_id));
+            arrived[*at].places.extend(there.filter_map(place));
+            if !arrived[*at].places.is_empty() {
+                arrived[*at].digest = None;
             }
         }
+        let wanted = pages.iter().filter(|(at, _)| arrived[*at].digest.is_some());
+        let wanted: Vec<(usize, &Membership)> =
+            wanted.flat_map(|(at, page)| page.memberships.iter().map(|membership| (*at, membership))).collect();
+        let ids: BTreeSet<&String> = wanted.iter().map(|(_, membership)| &membership.conversation_id).collect();
+        let heads = self.heads(ids.into_iter().cloned().collect(), false).await?;
+        for (at, membership) in wanted {
+            if let (Some(digest), Some(head)) = (&mut arrived[at].digest, heads.get(&membership.conversation_id)) {
+                digest::take_in(digest, &view::conversation(head.clone(), membership));
+            }
+        }
+        Ok(())
     }
 
     async fn large_among(&self, conversation_ids: Vec<String>) -> Result<HashSet<String>, Error> {
@@ -76,4 +95,9 @@ impl Reads {
         };
         Ok(members.map(place).collect())
     }
+}
+
+fn place(membership: &Membership) -> Option<LargePlace> {
+    let (member, conversation_id) = (membership.member?, membership.conversation_id.clone());
+    Some(LargePlace { conversation_id, visible_from: member.visible_from, left_seq: member.left_seq })
 }

@@ -5,16 +5,14 @@ use std::collections::HashMap;
 use proto::{
     Error,
     conversation::{Conversation, DigestResponse, Known, SyncItem, SyncRequest, SyncResponse},
-    repo::{self, ListOfRequest, Membership},
+    repo::{self, Membership},
 };
 
-use super::Reads;
+use super::{PAGE, Reads};
 use crate::domain::{digest, view};
 
 /// Conversations looked at for one answer.
 const CONVERSATIONS_MAX: u32 = 100;
-/// The same of an answer that names none of them.
-pub(super) const PAGE: u32 = 1_000;
 /// Newest entries of a conversation in one answer.
 const ENTRIES_MAX: u32 = 50;
 
@@ -77,11 +75,5 @@ impl Reads {
         let first = entries.first().map_or(conversation.last_seq + 1, |entry| entry.seq);
         let (gap_from, gap_to) = if first > from_seq { (from_seq, first - 1) } else { (0, 0) };
         Ok(SyncItem { conversation: Some(conversation), entries, gap_from, gap_to })
-    }
-
-    /// A user's memberships behind a conversation id.
-    pub(super) async fn page(&self, user_id: i64, after: &str, limit: u32) -> Result<repo::ListOfResponse, Error> {
-        let list = ListOfRequest { user_id, after: after.to_owned(), limit, conversation_id: String::new() };
-        Ok(self.repo.conversations().list_of(list).await?.into_inner())
     }
 }

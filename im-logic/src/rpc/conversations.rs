@@ -1,8 +1,8 @@
 //! A user's conversations.
 
 use proto::conversation::{
-    Conversation, DigestRequest, DigestResponse, EpochRequest, EpochResponse, GetRequest, LargeOfRequest,
-    LargeOfResponse, ListRequest, ListResponse, MembersRequest, MembersResponse, PlacesInRequest, PlacesInResponse,
+    ArriveRequest, ArriveResponse, Conversation, DigestRequest, DigestResponse, EpochRequest, EpochResponse,
+    GetRequest, ListRequest, ListResponse, MembersRequest, MembersResponse, PlacesInRequest, PlacesInResponse,
     SyncRequest, SyncResponse, conversation_service_server::ConversationService,
 };
 use tonic::{Request, Response, Status, async_trait};
@@ -32,9 +32,8 @@ impl ConversationService for LogicRpc {
         Ok(Response::new(self.reads.sync(request.into_inner()).await?))
     }
 
-    async fn large_of(&self, request: Request<LargeOfRequest>) -> Result<Response<LargeOfResponse>, Status> {
-        let LargeOfRequest { user_id, digest } = request.into_inner();
-        Ok(Response::new(self.reads.large_of(user_id, digest).await?))
+    async fn arrive(&self, request: Request<ArriveRequest>) -> Result<Response<ArriveResponse>, Status> {
+        Ok(Response::new(ArriveResponse { arrived: self.reads.arrive(request.into_inner().arrivals).await? }))
     }
 
     async fn places_in(&self, request: Request<PlacesInRequest>) -> Result<Response<PlacesInResponse>, Status> {

@@ -1,9 +1,9 @@
 //! Conversations and members.
 
 use proto::repo::{
-    HeadsRequest, HeadsResponse, ListOfRequest, ListOfResponse, MembersRequest, MembersResponse, PutCursorsRequest,
-    PutCursorsResponse, StatesRequest, StatesResponse, StoreEpochRequest, StoreEpochResponse,
-    conversation_repo_server::ConversationRepo, group_repo_server::GroupRepo,
+    HeadsRequest, HeadsResponse, ListOfRequest, ListOfResponse, ListsOfRequest, ListsOfResponse, MembersRequest,
+    MembersResponse, PutCursorsRequest, PutCursorsResponse, StatesRequest, StatesResponse, StoreEpochRequest,
+    StoreEpochResponse, conversation_repo_server::ConversationRepo, group_repo_server::GroupRepo,
 };
 use tonic::{Request, Response, Status, async_trait};
 
@@ -21,6 +21,10 @@ impl ConversationRepo for RepoRpc {
 
     async fn list_of(&self, request: Request<ListOfRequest>) -> Result<Response<ListOfResponse>, Status> {
         Ok(Response::new(self.store.list_of(request.get_ref()).await?))
+    }
+
+    async fn lists_of(&self, request: Request<ListsOfRequest>) -> Result<Response<ListsOfResponse>, Status> {
+        Ok(Response::new(ListsOfResponse { lists: self.store.lists_of(request.into_inner().user_ids).await? }))
     }
 
     async fn put_cursors(&self, request: Request<PutCursorsRequest>) -> Result<Response<PutCursorsResponse>, Status> {

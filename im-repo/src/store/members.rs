@@ -1,6 +1,8 @@
 //! Members, by conversation and by user. Their rows are read from the database each time: they say who may see what (R5), and
 //! nothing that may be outdated says that. Only cursors come from the cache.
 
+use std::collections::HashMap;
+
 use im_infra::ids::{ConversationId, UserId};
 use proto::{
     Error,
@@ -8,7 +10,7 @@ use proto::{
 };
 use sea_orm::{DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 
-use super::{IDS_MAX, Store, entity::member};
+use super::{IDS_MAX, Store, entity::member, lengths::padded};
 use crate::{cache::CursorKey, error::to_error};
 
 #[allow(clippy::needless_pass_by_value)] // rows are used up where they are turned
@@ -21,6 +23,9 @@ pub(super) fn to_proto(model: member::Model, read_seq: i64) -> Member {
         read_seq,
     }
 }
+
+/// Rows of the lists of several users.
+const LISTS_ROWS_MAX: usize = 10_000;
 
 fn cursor_key(conversation_id: &str, user_id: UserId) -> CursorKey {
     CursorKey { conversation_id: conversation_id.to_owned(), user_id }
@@ -83,16 +88,43 @@ impl Store {
         let mut rows = select.all(self.database.reader()).await?;
         let more = rows.len() as u64 > limit;
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(ListOfResponse { memberships: self.memberships(rows).await?, more })
+    }
+
+    /// The same of several users, in their order, from the beginning; of those who do not fit into the answer not all.
+    ///
+    /// # Errors
+    /// `unavailable` if the database is away.
+    pub async fn lists_of(&self, user_ids: Vec<UserId>) -> Result<Vec<ListOfResponse>, Error> {
+        self.try_lists_of(user_ids).await.map_err(|error| to_error(&error))
+    }
+
+    async fn try_lists_of(&self, user_ids: Vec<UserId>) -> Result<Vec<ListOfResponse>, DbErr> {
+        let mut rows = member::Entity::find()
+            .filter(member::COLUMN.user_id.is_in(padded(user_ids.clone())))
+            .order_by_asc(member::Column::UserId)
+            .order_by_asc(member::Column::ConversationId)
+            .limit(LISTS_ROWS_MAX as u64 + 1)
+            .all(self.database.reader())
+            .await?;
+        // Of the one who has the first row that does not fit not all are there, and nobody behind has any.
+        let cut_from = rows.get(LISTS_ROWS_MAX).map(|row| row.user_id);
+        rows.truncate(LISTS_ROWS_MAX);
+        Ok(lists(user_ids, self.memberships(rows).await?, cut_from))
+    }
+
+    /// Rows of members with what they have read, in their order.
+    async fn memberships(&self, rows: Vec<member::Model>) -> Result<Vec<Membership>, DbErr> {
         // Both sides of direct conversations at once.
-        let peer = |id: &str| id.parse::<ConversationId>().ok()?.peer_of(query.user_id);
-        let peers = rows.iter().filter_map(|row| Some(cursor_key(&row.conversation_id, peer(&row.conversation_id)?)));
-        let own = rows.iter().map(|row| cursor_key(&row.conversation_id, query.user_id));
+        let peer = |row: &member::Model| row.conversation_id.parse::<ConversationId>().ok()?.peer_of(row.user_id);
+        let peers = rows.iter().filter_map(|row| Some(cursor_key(&row.conversation_id, peer(row)?)));
+        let own = rows.iter().map(|row| cursor_key(&row.conversation_id, row.user_id));
         let keys = peers.chain(own).collect();
         let read = self.cursors(keys).await?;
         let read = |id: &str, user_id: UserId| read.get(&cursor_key(id, user_id)).copied().unwrap_or_default();
         let memberships = rows.into_iter().map(|row| {
-            let own = read(&row.conversation_id, query.user_id);
-            let peer = peer(&row.conversation_id).map(|peer| read(&row.conversation_id, peer)).unwrap_or_default();
+            let own = read(&row.conversation_id, row.user_id);
+            let peer = peer(&row).map(|peer| read(&row.conversation_id, peer)).unwrap_or_default();
             Membership {
                 conversation_id: row.conversation_id.clone(),
                 member: Some(to_proto(row, own.read_seq)),
@@ -100,6 +132,43 @@ impl Store {
                 peer_read_seq: peer.read_seq,
             }
         });
-        Ok(ListOfResponse { memberships: memberships.collect(), more })
+        Ok(memberships.collect())
+    }
+}
+
+/// Whose memberships they are, in the order of the users; from one of them on not all are there.
+fn lists(user_ids: Vec<UserId>, memberships: Vec<Membership>, cut_from: Option<UserId>) -> Vec<ListOfResponse> {
+    let mut of_each: HashMap<UserId, Vec<Membership>> = HashMap::with_capacity(user_ids.len());
+    for membership in memberships {
+        of_each.entry(membership.member.unwrap_or_default().user_id).or_default().push(membership);
+    }
+    let list = |user_id: UserId| ListOfResponse {
+        // Whoever is named twice has two lists.
+        memberships: of_each.get(&user_id).cloned().unwrap_or_default(),
+        more: cut_from.is_some_and(|from| user_id >= from),
+    };
+    user_ids.into_iter().map(list).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_user_has_a_list_and_from_the_cut_on_there_is_more() {
+        let membership = |user_id, id: &str| Membership {
+            conversation_id: id.to_owned(),
+            member: Some(Member { user_id, ..Member::default() }),
+            ..Membership::default()
+        };
+        let memberships = vec![membership(1, "d:1:2"), membership(1, "d:1:3"), membership(3, "d:1:3")];
+        let told = |cut_from| {
+            lists(vec![3, 1, 2, 1, 7], memberships.clone(), cut_from)
+                .into_iter()
+                .map(|list| (list.memberships.len(), list.more))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(told(None), [(1, false), (2, false), (0, false), (2, false), (0, false)]);
+        assert_eq!(told(Some(3)), [(1, true), (2, false), (0, false), (2, false), (0, true)]);
     }
 }

@@ -44,7 +44,8 @@ impl Store {
         aside: CacheAside,
         options: RepoOptions,
     ) -> Self {
-        let (aside, options, registrations) = (Arc::new(aside), Arc::new(options), Arc::default());
+        let (aside, options) = (Arc::new(aside), Arc::new(options));
+        let registrations = Arc::new(registrations::nobody());
         Self { database, clock, metrics, aside, options, registrations }
     }
 }

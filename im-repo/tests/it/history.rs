@@ -2,7 +2,7 @@
 
 use im_repo::store::entity::session;
 use proto::{
-    ErrorCode, mq,
+    ErrorCode, common, mq,
     repo::{
         Accepted, AppendGroup, CreateConversation, CreateSessionRequest, DeadLetterState, Decision, GetUsersRequest,
         HeadsRequest, ListDeadLettersRequest, ListOfRequest, MarkDeadLetterRequest, PutCursor, PutMember,
@@ -12,6 +12,7 @@ use proto::{
 use sea_orm::EntityTrait as _;
 
 use super::{
+    append,
     engines::{Engine, Kind, on_every_engine},
     registrations::newcomer,
 };
@@ -21,6 +22,7 @@ on_every_engine! {
     a_refresh_secret_works_once_and_its_second_use_ends_the_session,
     r08_no_revoked_session_is_left_out_however_many_there_are,
     cursors_only_move_forward_and_never_past_the_log,
+    several_users_are_listed_as_each_of_them_alone,
     a_dead_letter_is_kept_once,
     r16_a_dead_letter_that_is_too_old_is_replayed_by_force_only_and_a_dropped_one_never,
     the_epoch_of_a_store_stays,
@@ -141,6 +143,27 @@ async fn cursors_only_move_forward_and_never_past_the_log(engine: Engine) {
     let heads = HeadsRequest { conversation_ids: vec!["d:1:2".into(), "d:8:9".into()], last_entry: true, fresh: false };
     let heads = engine.store.heads(&heads).await.unwrap();
     assert_eq!((heads.len(), heads[0].last_msg_no, heads[0].last_entry.as_ref().unwrap().seq), (1, 2, 3));
+}
+
+async fn several_users_are_listed_as_each_of_them_alone(engine: Engine) {
+    for (conversation_id, users) in [("d:1:2", [1, 2]), ("d:1:3", [1, 3]), ("d:2:3", [2, 3])] {
+        let kind = common::ConversationKind::Direct.into();
+        let create = Change::Create(CreateConversation { kind, ..CreateConversation::default() });
+        let members = users.map(|user_id| Change::PutMember(PutMember { user_id, role: 1 }));
+        let changes = std::iter::once(create).chain(members).map(append::change).collect();
+        let accepted = Accepted { message_id: 7, body: Some(append::text("a")), countable: true, changes };
+        let first = append::decision(users[0], "a", Verdict::Accepted(accepted));
+        engine.store.append(vec![append::group(conversation_id, 0, vec![first])]).await.unwrap();
+    }
+    let cursor = PutCursor { user_id: 2, conversation_id: "d:1:2".into(), read_seq: 1 };
+    engine.store.put_cursors(vec![cursor]).await.unwrap();
+    let users = [3, 1, 9, 2, 1];
+    let together = engine.store.lists_of(users.to_vec()).await.unwrap();
+    assert_eq!(together.iter().map(|list| list.memberships.len()).collect::<Vec<_>>(), [2, 2, 0, 2, 2]);
+    for (user_id, list) in users.into_iter().zip(together) {
+        let alone = ListOfRequest { user_id, limit: 1_000, ..ListOfRequest::default() };
+        assert_eq!(list, engine.store.list_of(&alone).await.unwrap(), "{user_id}");
+    }
 }
 
 async fn a_dead_letter_is_kept_once(engine: Engine) {
