@@ -143,8 +143,7 @@ impl Gateway {
         let per_minute = NonZeroU32::new(options.rate.anonymous_per_minute).unwrap_or(NonZeroU32::MIN);
         let anonymous = RateLimiter::keyed(Quota::per_minute(per_minute));
         let hellos = Semaphore::new(options.ws.hellos_max);
-        // Of each connection one that comes and one that goes.
-        let route_writer = RouteWriter::new(routes.clone(), options.ws.connections_max.saturating_mul(2), &back);
+        let route_writer = RouteWriter::new(routes.clone(), options.ws.hellos_max, &back);
         let arrivals = Arrivals::new(logic.clone(), options.ws.hellos_max, &back);
         let shared = Arc::new(Shared {
             options,

@@ -1,8 +1,7 @@
 //! Users who come, as im-logic knows them: those who come at the same time are asked for together.
 
-use futures_util::future::join_all;
 use im_infra::{
-    gather::{Bounds, Gather},
+    gather::{Askers, Bounds, Gather, NotAnswered},
     lifecycle::Lifecycle,
 };
 use proto::{
@@ -14,13 +13,24 @@ use crate::logic::Logic;
 
 /// Calls under way: a second one, so that an im-logic which stands still does not hold up everybody.
 const TURNS: usize = 2;
-/// Users of one call: what is known of them fits into an answer.
+/// Users of one call.
 const AT_ONCE: usize = 64;
+/// When to come again if it did not come to an answer.
+const RETRY_AFTER_MS: u64 = 1_000;
 
 /// Asks for them.
 pub(crate) struct Arrivals {
     logic: Logic,
-    gather: Gather<Arrival, Result<Arrived, Error>>,
+    gather: Gather<Arrival, Together>,
+}
+
+/// What came of a call for many.
+#[derive(Clone)]
+enum Together {
+    Arrived(Arrived),
+    /// What failed for all of them may have been the fault of one.
+    Alone,
+    Failed(Error),
 }
 
 impl Arrivals {
@@ -33,32 +43,39 @@ impl Arrivals {
     /// The user's places in large conversations, and the digest.
     pub(crate) async fn of(&self, arrival: Arrival) -> Result<Arrived, Error> {
         let logic = self.logic.clone();
-        let ask = async move |arrivals: Vec<Arrival>| ask(&logic, arrivals).await;
-        self.gather.ask(arrival, ask).await.unwrap_or_else(|not| Err(unanswered(&not.to_string())))
+        let ask = async move |arrivals, askers| together(&logic, arrivals, askers).await;
+        match self.gather.ask(arrival, ask).await {
+            Ok(Together::Arrived(arrived)) => Ok(arrived),
+            Ok(Together::Failed(error)) => Err(error),
+            // Beside the turns: it takes as long as it takes, and nobody waits for it.
+            Ok(Together::Alone) => {
+                let alone = call(&self.logic, vec![arrival]).await?;
+                alone.into_iter().next().ok_or_else(|| ErrorCode::Internal.into())
+            }
+            Err(NotAnswered::Full) => {
+                Err(Error::new(ErrorCode::Overloaded).with("limit", "hellos").retry_after_ms(RETRY_AFTER_MS))
+            }
+            Err(NotAnswered::Gone) => Err(Error::new(ErrorCode::Unavailable).retry_after_ms(RETRY_AFTER_MS)),
+        }
     }
 }
 
-/// What fails for all of them may be the fault of one: then each is asked for apart.
-async fn ask(logic: &Logic, arrivals: Vec<Arrival>) -> Vec<Result<Arrived, Error>> {
-    match call(logic, arrivals.clone()).await {
-        Ok(arrived) => arrived.into_iter().map(Ok).collect(),
-        Err(error) if arrivals.len() == 1 => vec![Err(error)],
-        Err(_) => {
-            let apart = arrivals.into_iter().map(async |arrival| {
-                let alone = call(logic, vec![arrival]).await?;
-                alone.into_iter().next().ok_or_else(|| unanswered("nobody arrived"))
-            });
-            join_all(apart).await
-        }
-    }
+async fn together(logic: &Logic, arrivals: Vec<Arrival>, askers: Askers<Together>) {
+    let count = arrivals.len();
+    let told = match call(logic, arrivals).await {
+        Ok(arrived) => arrived.into_iter().map(told).collect(),
+        Err(error) if count > 1 && !error.code().retryable() => vec![Together::Alone; count],
+        Err(error) => vec![Together::Failed(error); count],
+    };
+    askers.tell_all(told);
+}
+
+fn told(arrived: Arrived) -> Together {
+    if arrived.alone { Together::Alone } else { Together::Arrived(arrived) }
 }
 
 async fn call(logic: &Logic, arrivals: Vec<Arrival>) -> Result<Vec<Arrived>, Error> {
     let count = arrivals.len();
     let arrived = logic.conversations().arrive(ArriveRequest { arrivals }).await?.into_inner().arrived;
-    if arrived.len() == count { Ok(arrived) } else { Err(unanswered("im-logic left somebody out")) }
-}
-
-fn unanswered(reason: &str) -> Error {
-    Error::new(ErrorCode::Internal).with("part", "arrivals").with("reason", reason)
+    if arrived.len() == count { Ok(arrived) } else { Err(Error::new(ErrorCode::Internal).with("part", "arrivals")) }
 }

@@ -27,7 +27,7 @@ pub enum NotAnswered {
     /// Too many wait.
     #[error("too many wait")]
     Full,
-    /// Whoever was to answer has panicked, or the process ends.
+    /// Whoever was to answer has panicked, or has left this one out.
     #[error("nobody answers")]
     Gone,
 }
@@ -37,6 +37,25 @@ pub struct Gather<Q, A> {
     name: &'static str,
     waiting: Arc<Waiting<Q, A>>,
     life: Lifecycle,
+}
+
+/// Those who wait for the answers to some questions, in the order of these. Who is not told when this is dropped is told that nobody
+/// answers.
+pub struct Askers<A>(std::vec::IntoIter<oneshot::Sender<A>>);
+
+impl<A> Askers<A> {
+    /// Answers the next one.
+    pub fn tell(&mut self, answer: A) {
+        if let Some(asker) = self.0.next() {
+            // Who asked may be gone.
+            let _ = asker.send(answer);
+        }
+    }
+
+    /// Answers all that are left.
+    pub fn tell_all(mut self, answers: impl IntoIterator<Item = A>) {
+        answers.into_iter().for_each(|answer| self.tell(answer));
+    }
 }
 
 struct Waiting<Q, A> {
@@ -52,15 +71,15 @@ impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
         Self { name, waiting: Arc::new(Waiting { questions: Mutex::default(), turns, bounds }), life }
     }
 
-    /// Asks. `answer` answers this one and those that wait with it, in their order; it runs beside this call, so that one that is
-    /// given up takes nobody along. All who ask bring the same.
+    /// Asks. `answer` answers this one and those that wait with it, in their order, each as soon as it can; it runs beside this
+    /// call, so that one that is given up takes nobody along. All who ask bring the same.
     ///
     /// # Errors
-    /// If too many wait, or the answer panicked.
+    /// If too many wait, or nobody answered.
     pub async fn ask<F, R>(&self, question: Q, answer: F) -> Result<A, NotAnswered>
     where
-        F: FnOnce(Vec<Q>) -> R + Send + 'static,
-        R: Future<Output = Vec<A>> + Send,
+        F: FnOnce(Vec<Q>, Askers<A>) -> R + Send + 'static,
+        R: Future<Output = ()> + Send,
     {
         let (tell, told) = oneshot::channel();
         self.waiting.add(question, tell)?;
@@ -68,13 +87,9 @@ impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
         // Everybody comes here once, so that nobody is left: whoever has a turn takes those who wait, and they find nobody.
         self.life.spawn_detached(self.name, async move {
             let Ok(_turn) = waiting.turns.acquire().await else { return };
-            let (questions, tell): (Vec<Q>, Vec<oneshot::Sender<A>>) = waiting.next().into_iter().unzip();
-            if questions.is_empty() {
-                return;
-            }
-            for (tell, answer) in tell.into_iter().zip(answer(questions).await) {
-                // Who asked may be gone.
-                let _ = tell.send(answer);
+            let (questions, askers): (Vec<Q>, Vec<oneshot::Sender<A>>) = waiting.next().into_iter().unzip();
+            if !questions.is_empty() {
+                answer(questions, Askers(askers.into_iter())).await;
             }
         });
         told.await.map_err(|_| NotAnswered::Gone)
@@ -120,10 +135,11 @@ mod tests {
 
         async fn ask(&self, question: u32) -> Result<Vec<u32>, NotAnswered> {
             let gate = self.gate.clone();
-            let answer = async move |questions: Vec<u32>| {
+            let answer = async move |questions: Vec<u32>, askers: Askers<Vec<u32>>| {
                 gate.acquire().await.unwrap().forget();
                 assert!(!questions.contains(&13), "a planned panic");
-                vec![questions.clone(); questions.len()]
+                // Zero is left out.
+                askers.tell_all(questions.iter().filter(|question| **question > 0).map(|_| questions.clone()));
             };
             self.gather.ask(question, answer).await
         }
@@ -171,13 +187,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_is_left_out_is_told_so() {
+        let answers = Desk::new().after(1, &[2, 0]).await;
+        assert_eq!(answers, [Ok(vec![1]), Ok(vec![2, 0]), Err(NotAnswered::Gone)]);
+    }
+
+    #[tokio::test]
     async fn who_gives_up_takes_nobody_along() {
         let desk = Desk::new();
-        let mut asked = Box::pin(desk.ask(1));
-        assert!(futures_util::poll!(&mut asked).is_pending());
+        let mut asked: Vec<_> = (1..=3).map(|question| Box::pin(desk.ask(question))).collect();
+        assert!(futures_util::poll!(&mut asked[0]).is_pending());
         desk.is_taken().await;
+        for later in &mut asked[1..] {
+            assert!(futures_util::poll!(later).is_pending());
+        }
+        let last = asked.pop().unwrap();
+        // The one whose answer is under way, and the one that would lead the next.
         drop(asked);
         desk.gate.add_permits(2);
-        assert_eq!(desk.ask(2).await, Ok(vec![2]));
+        assert_eq!(last.await, Ok(vec![2, 3]));
     }
 }

@@ -1,11 +1,11 @@
 //! Who is in large conversations: what the gateways' indexes are made of. Past every cache, because what they miss here
 //! nobody tells them again.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use im_infra::ids::UserId;
 use proto::{
-    Error,
+    Error, ErrorCode,
     common::FanOutMode,
     conversation::{Arrival, Arrived, DigestResponse, LargePlace, PlaceOf},
     repo::{HeadsRequest, ListOfResponse, ListsOfRequest, Membership, StateQuery, StatesRequest},
@@ -20,31 +20,49 @@ const USERS_MAX: usize = 1_000;
 impl Reads {
     /// The places of users in large conversations, those that ended too: a repeated entry must not bring them back. Of who has
     /// none the digest, if it is wanted, of the same memberships: a conversation that grows large afterwards brings its members
-    /// along.
-    pub(crate) async fn arrive(&self, arrivals: Vec<Arrival>) -> Result<Vec<Arrived>, Error> {
+    /// along. Who has more conversations than go into an answer with those of others is to be asked for alone.
+    pub(crate) async fn arrive(&self, arrivals: &[Arrival]) -> Result<Vec<Arrived>, Error> {
         if arrivals.len() > USERS_MAX {
             return Err(Error::invalid("arrivals", format_args!("at most {USERS_MAX}")));
         }
-        let digest = |arrival: &Arrival| arrival.digest.then(DigestResponse::default);
-        let mut arrived: Vec<Arrived> =
-            arrivals.iter().map(|arrival| Arrived { places: Vec::new(), digest: digest(arrival) }).collect();
-        let asked = ListsOfRequest { user_ids: arrivals.iter().map(|arrival| arrival.user_id).collect() };
-        let lists = self.repo.conversations().lists_of(asked).await?.into_inner().lists;
-        let mut pages: Vec<(usize, ListOfResponse)> = lists.into_iter().enumerate().collect();
-        while !pages.is_empty() {
-            self.take_up(&mut arrived, &pages).await?;
-            let mut next = Vec::new();
-            for (at, page) in pages.into_iter().filter(|(_, page)| page.more) {
-                let after = page.memberships.last().map_or("", |last| &last.conversation_id);
-                next.push((at, self.page(arrivals[at].user_id, after, PAGE).await?));
-            }
-            pages = next;
+        if let [only] = arrivals {
+            return Ok(vec![self.arrive_alone(only).await?]);
         }
+        // A user may come with several devices.
+        let users: BTreeSet<UserId> = arrivals.iter().map(|arrival| arrival.user_id).collect();
+        let asked = ListsOfRequest { user_ids: users.iter().copied().collect() };
+        let lists = self.repo.conversations().lists_of(asked).await?.into_inner().lists;
+        if lists.len() != users.len() {
+            return Err(Error::new(ErrorCode::Internal).with("part", "lists of users"));
+        }
+        let lists: HashMap<UserId, ListOfResponse> = users.into_iter().zip(lists).collect();
+        let (mut arrived, mut pages) = (Vec::with_capacity(arrivals.len()), Vec::new());
+        for (at, arrival) in arrivals.iter().enumerate() {
+            let list = lists.get(&arrival.user_id).filter(|list| !list.more);
+            arrived.push(Arrived { alone: list.is_none(), ..begun(arrival) });
+            pages.extend(list.map(|list| (at, list)));
+        }
+        self.take_up(&mut arrived, &pages).await?;
         Ok(arrived)
     }
 
+    /// The same of one, page by page.
+    async fn arrive_alone(&self, arrival: &Arrival) -> Result<Arrived, Error> {
+        let mut arrived = [begun(arrival)];
+        let mut after = String::new();
+        loop {
+            let page = self.page(arrival.user_id, &after, PAGE).await?;
+            self.take_up(&mut arrived, &[(0, &page)]).await?;
+            if !page.more {
+                let [arrived] = arrived;
+                return Ok(arrived);
+            }
+            after = page.memberships.into_iter().last().map_or(after, |last| last.conversation_id);
+        }
+    }
+
     /// Takes up a page of some of those who arrive.
-    async fn take_up(&self, arrived: &mut [Arrived], pages: &[(usize, ListOfResponse)]) -> Result<(), Error> {
+    async fn take_up(&self, arrived: &mut [Arrived], pages: &[(usize, &ListOfResponse)]) -> Result<(), Error> {
         let ids = pages.iter().flat_map(|(_, page)| &page.memberships).map(|membership| &membership.conversation_id);
         // Only groups grow large.
         let groups: BTreeSet<&String> = ids.filter(|id| id.starts_with("g:")).collect();
@@ -95,6 +113,11 @@ impl Reads {
         };
         Ok(members.map(place).collect())
     }
+}
+
+/// With what is wanted and nothing in it.
+fn begun(arrival: &Arrival) -> Arrived {
+    Arrived { digest: arrival.digest.then(DigestResponse::default), ..Arrived::default() }
 }
 
 fn place(membership: &Membership) -> Option<LargePlace> {

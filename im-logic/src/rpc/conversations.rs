@@ -33,7 +33,7 @@ impl ConversationService for LogicRpc {
     }
 
     async fn arrive(&self, request: Request<ArriveRequest>) -> Result<Response<ArriveResponse>, Status> {
-        Ok(Response::new(ArriveResponse { arrived: self.reads.arrive(request.into_inner().arrivals).await? }))
+        Ok(Response::new(ArriveResponse { arrived: self.reads.arrive(&request.get_ref().arrivals).await? }))
     }
 
     async fn places_in(&self, request: Request<PlacesInRequest>) -> Result<Response<PlacesInResponse>, Status> {

@@ -13,6 +13,7 @@ use sea_orm::{Condition, DbErr, EntityTrait as _, QueryFilter as _};
 use super::{
     IDS_MAX, Store,
     entity::{conversation, member},
+    lengths::padded,
     members,
 };
 use crate::{cache::HeadKey, domain::Row, error::to_error};
@@ -118,7 +119,7 @@ impl Store {
     async fn conversations(&self, ids: &[&str]) -> Result<HashMap<String, conversation::Model>, DbErr> {
         let mut rows = HashMap::with_capacity(ids.len());
         for some in ids.chunks(IDS_MAX) {
-            let these = conversation::COLUMN.conversation_id.is_in(some.iter().copied());
+            let these = conversation::COLUMN.conversation_id.is_in(padded(some.to_vec()));
             let found = conversation::Entity::find().filter(these).all(self.database.reader()).await?;
             rows.extend(found.into_iter().map(|row| (row.conversation_id.clone(), row)));
         }

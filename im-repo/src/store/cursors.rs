@@ -197,7 +197,7 @@ impl Store {
                 let conversation = cursor::Column::ConversationId.eq(&**conversation_id);
                 Condition::all().add(conversation).add(cursor::Column::UserId.eq(*user_id))
             };
-            let any = some.iter().map(same).fold(Condition::any(), Condition::add);
+            let any = padded(some.to_vec()).iter().map(same).fold(Condition::any(), Condition::add);
             found.extend(cursor::Entity::find().filter(any).all(self.database.reader()).await?);
         }
         Ok(found)

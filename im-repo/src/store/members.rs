@@ -91,11 +91,15 @@ impl Store {
         Ok(ListOfResponse { memberships: self.memberships(rows).await?, more })
     }
 
-    /// The same of several users, in their order, from the beginning; of those who do not fit into the answer not all.
+    /// The same of several users, each named once, in their order, from the beginning; of those who do not fit into the answer not
+    /// all.
     ///
     /// # Errors
-    /// `unavailable` if the database is away.
+    /// `invalid_argument` if there are too many users; `unavailable` if the database is away.
     pub async fn lists_of(&self, user_ids: Vec<UserId>) -> Result<Vec<ListOfResponse>, Error> {
+        if user_ids.len() > IDS_MAX {
+            return Err(Error::invalid("user_ids", format_args!("at most {IDS_MAX}")));
+        }
         self.try_lists_of(user_ids).await.map_err(|error| to_error(&error))
     }
 
@@ -143,8 +147,7 @@ fn lists(user_ids: Vec<UserId>, memberships: Vec<Membership>, cut_from: Option<U
         of_each.entry(membership.member.unwrap_or_default().user_id).or_default().push(membership);
     }
     let list = |user_id: UserId| ListOfResponse {
-        // Whoever is named twice has two lists.
-        memberships: of_each.get(&user_id).cloned().unwrap_or_default(),
+        memberships: of_each.remove(&user_id).unwrap_or_default(),
         more: cut_from.is_some_and(|from| user_id >= from),
     };
     user_ids.into_iter().map(list).collect()
@@ -163,12 +166,12 @@ mod tests {
         };
         let memberships = vec![membership(1, "d:1:2"), membership(1, "d:1:3"), membership(3, "d:1:3")];
         let told = |cut_from| {
-            lists(vec![3, 1, 2, 1, 7], memberships.clone(), cut_from)
+            lists(vec![3, 1, 2, 7], memberships.clone(), cut_from)
                 .into_iter()
                 .map(|list| (list.memberships.len(), list.more))
                 .collect::<Vec<_>>()
         };
-        assert_eq!(told(None), [(1, false), (2, false), (0, false), (2, false), (0, false)]);
-        assert_eq!(told(Some(3)), [(1, true), (2, false), (0, false), (2, false), (0, true)]);
+        assert_eq!(told(None), [(1, false), (2, false), (0, false), (0, false)]);
+        assert_eq!(told(Some(3)), [(1, true), (2, false), (0, false), (0, true)]);
     }
 }

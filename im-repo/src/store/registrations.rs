@@ -4,7 +4,7 @@
 use std::slice;
 
 use im_infra::{
-    gather::{Bounds, Gather, NotAnswered},
+    gather::{Askers, Bounds, Gather, NotAnswered},
     lifecycle::Lifecycle,
 };
 use proto::{
@@ -48,7 +48,7 @@ impl Store {
         let user = users::row(new.user.unwrap_or_default(), self.clock.now_ms());
         let session = sessions::row(new.session.unwrap_or_default());
         let store = self.clone();
-        let register = async move |newcomers| store.register(newcomers).await;
+        let register = async move |newcomers, askers| store.register(newcomers, askers).await;
         self.registrations.ask(Newcomer { user, session }, register).await.unwrap_or_else(|not| {
             Err(match not {
                 NotAnswered::Full => {
@@ -59,21 +59,19 @@ impl Store {
         })
     }
 
-    async fn register(&self, newcomers: Vec<Newcomer>) -> Vec<Result<User, Error>> {
+    async fn register(&self, newcomers: Vec<Newcomer>, mut askers: Askers<Result<User, Error>>) {
         let together = self.try_register(&newcomers).await;
         // One of them breaks a rule: it fails alone.
         let apart = newcomers.len() > 1 && together.as_ref().is_err_and(|error| kind(error) == Kind::Constraint);
         let together = together.map_err(|error| refusal(&error));
-        let mut outcomes = Vec::with_capacity(newcomers.len());
         for newcomer in newcomers {
             let done = if apart {
                 self.try_register(slice::from_ref(&newcomer)).await.map_err(|error| refusal(&error))
             } else {
                 together.clone()
             };
-            outcomes.push(done.map(|()| users::to_proto(newcomer.user)));
+            askers.tell(done.map(|()| users::to_proto(newcomer.user)));
         }
-        outcomes
     }
 
     async fn try_register(&self, newcomers: &[Newcomer]) -> Result<(), DbErr> {
