@@ -36,7 +36,11 @@ impl RouteWriter {
             let done = store.put(&routes).await.map(drop);
             askers.tell_all(vec![done; routes.len()]);
         };
-        self.coming.ask(route, put).await.unwrap_or_else(|not| Err(SessionStoreError(not.to_string())))
+        match self.coming.ask(route.clone(), put).await {
+            Ok(written) => written,
+            // Only the store remembers that a route may be missing, so it has to hear of each.
+            Err(_) => self.store.put(&[route]).await.map(drop),
+        }
     }
 
     /// Takes it out, once whoever put it has an answer.

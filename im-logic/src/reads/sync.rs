@@ -32,7 +32,7 @@ impl Reads {
     }
 
     /// Takes the conversations of memberships into a digest.
-    pub(super) async fn take_in(&self, digest: &mut DigestResponse, memberships: Vec<Membership>) -> Result<(), Error> {
+    async fn take_in(&self, digest: &mut DigestResponse, memberships: Vec<Membership>) -> Result<(), Error> {
         let conversations = self.as_seen(memberships, false).await?;
         conversations.iter().for_each(|conversation| digest::take_in(digest, conversation));
         Ok(())
