@@ -25,7 +25,7 @@ pub(crate) struct Arrivals {
 }
 
 /// What came of a call for many.
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq)]
 enum Together {
     Arrived(Arrived),
     /// What failed for all of them may have been the fault of one.
@@ -62,20 +62,47 @@ impl Arrivals {
 
 async fn together(logic: &Logic, arrivals: Vec<Arrival>, askers: Askers<Together>) {
     let count = arrivals.len();
-    let told = match call(logic, arrivals).await {
-        Ok(arrived) => arrived.into_iter().map(told).collect(),
-        Err(error) if count > 1 && !error.code().retryable() => vec![Together::Alone; count],
-        Err(error) => vec![Together::Failed(error); count],
-    };
-    askers.tell_all(told);
+    askers.tell_all(told(call(logic, arrivals).await, count));
 }
 
-fn told(arrived: Arrived) -> Together {
-    if arrived.alone { Together::Alone } else { Together::Arrived(arrived) }
+/// What came of it for each of so many.
+fn told(called: Result<Vec<Arrived>, Error>, count: usize) -> Vec<Together> {
+    let of_one = |arrived: Arrived| if arrived.alone { Together::Alone } else { Together::Arrived(arrived) };
+    match called {
+        Ok(arrived) => arrived.into_iter().map(of_one).collect(),
+        Err(error) if count > 1 && !error.code().retryable() => vec![Together::Alone; count],
+        Err(error) => vec![Together::Failed(error); count],
+    }
 }
 
 async fn call(logic: &Logic, arrivals: Vec<Arrival>) -> Result<Vec<Arrived>, Error> {
     let count = arrivals.len();
     let arrived = logic.conversations().arrive(ArriveRequest { arrivals }).await?.into_inner().arrived;
     if arrived.len() == count { Ok(arrived) } else { Err(Error::new(ErrorCode::Internal).with("part", "arrivals")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_too_much_for_a_call_of_many_asks_alone() {
+        let [one, other] = [false, true].map(|alone| Arrived { alone, ..Arrived::default() });
+        let found = told(Ok(vec![one.clone(), other]), 2);
+        assert_eq!(found, [Together::Arrived(one), Together::Alone]);
+    }
+
+    #[test]
+    fn a_failure_that_may_be_the_fault_of_one_is_not_that_of_all() {
+        let rotten = || Error::new(ErrorCode::Internal);
+        assert!(!rotten().code().retryable(), "void: it would be tried again");
+        assert_eq!(told(Err(rotten()), 3), vec![Together::Alone; 3]);
+        assert_eq!(told(Err(rotten()), 1), [Together::Failed(rotten())], "there is nobody else whose fault it may be");
+    }
+
+    #[test]
+    fn who_is_not_answered_now_comes_again_and_is_not_asked_for_once_more() {
+        let away = || Error::new(ErrorCode::Unavailable);
+        assert_eq!(told(Err(away()), 3), vec![Together::Failed(away()); 3]);
+    }
 }
