@@ -177,7 +177,7 @@ pub(crate) struct FloorsArgs {
     #[arg(long, value_parser = rate, conflicts_with = "in_flight")]
     pub(crate) rate: Option<f64>,
     /// Operations at the same time, as many as can be done, instead of a rate: their CPU under load.
-    #[arg(long, value_parser = value_parser!(u32).range(1..=256))]
+    #[arg(long, value_parser = value_parser!(u32).range(1..=1_000))]
     pub(crate) in_flight: Option<u32>,
     #[command(flatten)]
     pub(crate) length: Length,

@@ -11,6 +11,7 @@ mod floors;
 mod load;
 mod measure;
 mod output;
+mod own_thread;
 mod plot;
 mod prove;
 mod report;

@@ -47,6 +47,9 @@ pub(crate) struct GroupArgs {
     /// Messages that are written together each time.
     #[arg(long, default_value_t = 1, value_parser = value_parser!(u32).range(1..=256))]
     burst: u32,
+    /// Seconds before the load in which nobody writes, to tell what servers use anyway.
+    #[arg(long, default_value_t = 0, value_parser = value_parser!(u64).range(0..=120))]
+    silent_seconds: u64,
     #[command(flatten)]
     length: Length,
     #[command(flatten)]
@@ -63,10 +66,10 @@ pub(crate) struct ReconnectArgs {
     #[arg(long, value_parser = value_parser!(u32).range(1..=4_096))]
     in_flight: Option<u32>,
     /// Pairs of others who keep talking meanwhile.
-    #[arg(long, default_value_t = 10, value_parser = value_parser!(u32).range(1..=200))]
+    #[arg(long, default_value_t = 50, value_parser = value_parser!(u32).range(1..=200))]
     pairs: u32,
     /// Messages a second over all of those pairs, at intended times.
-    #[arg(long, default_value_t = 100.0, value_parser = rate)]
+    #[arg(long, default_value_t = 250.0, value_parser = rate)]
     rate: f64,
     #[command(flatten)]
     length: Length,
@@ -110,10 +113,10 @@ pub(crate) struct MixedArgs {
 
 impl GroupArgs {
     pub(crate) fn plan(&self) -> GroupPlan {
-        let (members, burst, length) = (self.members, self.burst, self.length);
+        let Self { members, burst, length, silent_seconds, .. } = *self;
         let rate = self.rate.unwrap_or(if burst > 1 { BURST_RATE } else { GROUP_RATE });
         let Setting { payload_bytes, seed, .. } = self.setting;
-        GroupPlan { members, rate, burst, length, payload_bytes, seed }
+        GroupPlan { members, rate, burst, length, silent_seconds, payload_bytes, seed }
     }
 }
 

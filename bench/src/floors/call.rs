@@ -1,6 +1,9 @@
 //! A gRPC unary call over loopback, to a server that does nothing: the smallest service there is stands for any other.
 
-use std::time::{Duration, Instant};
+use std::{
+    net,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use proto::user::{
@@ -8,7 +11,7 @@ use proto::user::{
     user_service_client::UserServiceClient,
     user_service_server::{UserService, UserServiceServer},
 };
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{
     Request, Response, Status,
@@ -16,6 +19,9 @@ use tonic::{
 };
 
 use super::{FloorPlan, FloorResult, parties::Parties, timed::timed};
+use crate::own_thread::on_own_thread;
+
+const SERVER: &str = "floor-server";
 
 struct Nothing;
 
@@ -27,11 +33,13 @@ impl UserService for Nothing {
 }
 
 pub(super) async fn measure(plan: &FloorPlan, stop: &CancellationToken) -> anyhow::Result<FloorResult> {
-    let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen on loopback")?;
+    let listener = net::TcpListener::bind("127.0.0.1:0").context("cannot listen on loopback")?;
+    listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let mut server = JoinSet::new();
-    server.spawn(Server::builder().add_service(UserServiceServer::new(Nothing)).serve_with_incoming(incoming));
+    let ending = CancellationToken::new();
+    let _ends = ending.clone().drop_guard();
+    // The client notices when it ends.
+    on_own_thread(SERVER, move || serve(listener, ending))?;
     let channel = Endpoint::from_shared(format!("http://{address}"))?.tcp_nodelay(true).connect().await;
     let client = UserServiceClient::new(channel.context("cannot reach the server")?);
     let name = "x".repeat(plan.payload_bytes as usize);
@@ -45,4 +53,14 @@ pub(super) async fn measure(plan: &FloorPlan, stop: &CancellationToken) -> anyho
         }
     });
     timed(plan, &Parties::here(), stop, lanes.collect()).await
+}
+
+/// Beside its client, as another service would be. Until the end, or until it can serve no more.
+async fn serve(listener: net::TcpListener, ending: CancellationToken) -> anyhow::Result<()> {
+    let incoming = TcpIncoming::from(TcpListener::from_std(listener)?).with_nodelay(Some(true));
+    let serving = Server::builder().add_service(UserServiceServer::new(Nothing)).serve_with_incoming(incoming);
+    tokio::select! {
+        () = ending.cancelled() => Ok(()),
+        served = serving => served.context("the server of a floor failed"),
+    }
 }

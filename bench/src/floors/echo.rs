@@ -2,7 +2,7 @@
 //! other side is a client.
 
 use std::{
-    net, thread,
+    net,
     time::{Duration, Instant},
 };
 
@@ -10,14 +10,13 @@ use anyhow::{Context as _, bail};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::{
     net::{TcpListener, TcpStream},
-    runtime,
     task::JoinSet,
 };
 use tokio_tungstenite::{accept_async, tungstenite::Message};
 use tokio_util::sync::CancellationToken;
 
 use super::{FloorPlan, FloorResult, parties::Parties, plan::number_of, timed::timed};
-use crate::load::connect;
+use crate::{load::connect, own_thread::on_own_thread};
 
 const SERVER: &str = "floor-echo";
 
@@ -27,8 +26,8 @@ pub(super) async fn measure(plan: &FloorPlan, stop: &CancellationToken) -> anyho
     let address = listener.local_addr()?.to_string();
     let ending = CancellationToken::new();
     let _ends = ending.clone().drop_guard();
-    let work = move || serve(listener, &ending);
-    thread::Builder::new().name(SERVER.into()).spawn(work).context("no thread for the echo")?;
+    // The client notices when it ends.
+    on_own_thread(SERVER, move || serve(listener, ending))?;
     let mut lanes = Vec::new();
     for _ in 0..plan.lanes() {
         let mut client = connect(&address, None).await.context("cannot reach the echo")?;
@@ -45,18 +44,16 @@ pub(super) async fn measure(plan: &FloorPlan, stop: &CancellationToken) -> anyho
     timed(plan, &Parties::threads(SERVER), stop, lanes).await
 }
 
-/// Until the end, or until it can accept no more, which the client notices.
-fn serve(listener: net::TcpListener, ending: &CancellationToken) -> anyhow::Result<()> {
-    runtime::Builder::new_current_thread().enable_io().build()?.block_on(async {
-        let listener = TcpListener::from_std(listener)?;
-        let mut clients = JoinSet::new();
-        loop {
-            tokio::select! {
-                () = ending.cancelled() => return Ok(()),
-                accepted = listener.accept() => clients.spawn(echo(accepted?.0)),
-            };
-        }
-    })
+/// Until the end, or until it can accept no more.
+async fn serve(listener: net::TcpListener, ending: CancellationToken) -> anyhow::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    let mut clients = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = ending.cancelled() => return Ok(()),
+            accepted = listener.accept() => clients.spawn(echo(accepted?.0)),
+        };
+    }
 }
 
 /// Serves one client until it leaves.

@@ -2,12 +2,16 @@
 
 use std::fmt;
 
+use anyhow::Context as _;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::{FloorPlan, FloorResult, call, echo, insert, kafka, log, sockets};
-use crate::target::{Site, TargetName};
+use crate::{
+    own_thread::on_own_thread,
+    target::{Site, TargetName},
+};
 
 /// Rows of a batch.
 pub(crate) const BATCH_ROWS: usize = 100;
@@ -91,13 +95,23 @@ pub(crate) fn floors_of(target: &TargetName, site: &Site) -> &'static [Floor] {
     }
 }
 
-/// Measures one of them.
+/// Measures one of them. Operations have a thread of their own, whose runtime does nothing else; connections that are many share
+/// the runtime of whoever asks, as those of a load do.
 pub(crate) async fn measure_floor(
     floor: Floor,
     plan: &FloorPlan,
     site: &Site,
     stop: &CancellationToken,
 ) -> anyhow::Result<FloorResult> {
+    if floor.has_sockets() {
+        return measure(floor, plan, site, stop).await;
+    }
+    let (plan, site, stop) = (*plan, site.clone(), stop.clone());
+    let work = move || async move { measure(floor, &plan, &site, &stop).await };
+    on_own_thread("floor", work)?.await.context("the thread of a floor has ended")?
+}
+
+async fn measure(floor: Floor, plan: &FloorPlan, site: &Site, stop: &CancellationToken) -> anyhow::Result<FloorResult> {
     match floor {
         Floor::KafkaHop => Box::pin(kafka::measure(site, 1, plan, stop)).await,
         Floor::KafkaTwoHops => Box::pin(kafka::measure(site, 2, plan, stop)).await,

@@ -1,6 +1,6 @@
 //! How a floor is measured, and what its operations carry.
 
-use std::fmt;
+use std::{fmt, time::Instant};
 
 use crate::measure::Length;
 
@@ -13,6 +13,8 @@ pub(crate) enum Pace {
     /// So many a second at intended times, one after the other: how long an operation takes. Its CPU has all that waking up
     /// costs.
     Rate(f64),
+    /// The same over so many lanes: with others beside it on the machine, an operation takes longer than until the next one is due.
+    Dealt { rate: f64, lanes: u32 },
     /// So many unanswered, each as soon as the one before it is done: the CPU of an operation under load, which is what a
     /// closed loop compares with.
     InFlight(u32),
@@ -21,7 +23,7 @@ pub(crate) enum Pace {
 impl fmt::Display for Pace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Rate(rate) => write!(f, "{rate}/s"),
+            Self::Rate(rate) | Self::Dealt { rate, .. } => write!(f, "{rate}/s"),
             Self::InFlight(lanes) => write!(f, "{lanes} in flight"),
         }
     }
@@ -35,20 +37,22 @@ pub(crate) struct FloorPlan {
     pub(crate) payload_bytes: u32,
     /// Connections of the floors that have many.
     pub(crate) sockets: u32,
+    /// When it begins, with others that begin then; else as soon as it can.
+    pub(crate) begin: Option<Instant>,
     pub(crate) seed: u64,
 }
 
 impl FloorPlan {
     /// So many operations a second.
     pub(crate) const fn at_rate(rate: f64, length: Length, payload_bytes: u32, seed: u64) -> Self {
-        Self { pace: Pace::Rate(rate), length, payload_bytes, sockets: SOCKETS, seed }
+        Self { pace: Pace::Rate(rate), length, payload_bytes, sockets: SOCKETS, begin: None, seed }
     }
 
     /// How many operations there are at the same time.
     pub(super) const fn lanes(&self) -> u32 {
         match self.pace {
             Pace::Rate(_) => 1,
-            Pace::InFlight(lanes) => lanes,
+            Pace::Dealt { lanes, .. } | Pace::InFlight(lanes) => lanes,
         }
     }
 

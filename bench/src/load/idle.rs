@@ -29,6 +29,9 @@ pub(crate) use self::groups::OF_EACH as CONVERSATIONS;
 const STEPS: u32 = 5;
 /// Handshakes at the same time.
 const AT_ONCE: usize = 32;
+/// Before the first connection two readings have to agree within a percent; so many are taken at most.
+const BETWEEN_READINGS: Duration = Duration::from_secs(5);
+const READINGS_MAX: u32 = 12;
 /// What a handshake needed and nothing else is given back meanwhile.
 const SETTLE: Duration = Duration::from_secs(2);
 
@@ -83,8 +86,7 @@ pub(crate) async fn measure_idle(
     check_descriptors(plan.connections, plan.gateway.pid)?;
     let each = plan.connections / STEPS;
     let guests = before_load(Box::pin(prepare(each * STEPS, plan.conversations, endpoint)), stop).await?;
-    sleep(SETTLE).await;
-    let mut readings = vec![(0, private_dirty_bytes(plan.gateway.pid)?)];
+    let mut readings = vec![(0, settled(plan.gateway.pid, stop).await?)];
     let mut open = JoinSet::new();
     for guests in guests.chunks(each.max(1) as usize) {
         if stop.is_cancelled() {
@@ -118,6 +120,21 @@ pub(crate) async fn measure_idle(
         interrupted,
         readings,
     })
+}
+
+/// Private dirty bytes, once what was given back shows: an allocator keeps freed memory for some seconds.
+async fn settled(pid: u32, stop: &CancellationToken) -> anyhow::Result<u64> {
+    let mut last = private_dirty_bytes(pid)?;
+    for _ in 0..READINGS_MAX {
+        wait_until(Instant::now() + BETWEEN_READINGS, stop).await;
+        let now = private_dirty_bytes(pid)?;
+        if now.abs_diff(last) * 100 <= last || stop.is_cancelled() {
+            return Ok(now);
+        }
+        last = now;
+    }
+    note("  its memory does not settle: what users left behind may hide a part of the growth");
+    Ok(last)
 }
 
 /// Users with their conversations: what the services keep of them is there before the first reading.

@@ -36,7 +36,11 @@ pub(crate) struct Window {
 impl Window {
     /// A run that starts now.
     pub(crate) fn starting_now(length: Length) -> Self {
-        let started = Instant::now();
+        Self::starting_at(Instant::now(), length)
+    }
+
+    /// A run that starts then.
+    pub(crate) fn starting_at(started: Instant, length: Length) -> Self {
         let from = started + Duration::from_secs(length.warm_up_seconds);
         Self { started, from, to: from + Duration::from_secs(length.seconds) }
     }

@@ -26,12 +26,20 @@ Written by `gochat-bench`, not by hand; the raw results are in `docs/performance
   and 90 % of it (quick: 10, 70 and 90), at 10 % again as floor, subject, subject, floor. A calibration follows each. A share
   that falls behind is no failure but over the knee, and told so.
 - **Ratios** are those of a round: the subject's p50 to the sum of the floors' p50s. A round whose calibrations differ by more
-  than 1.5 times is dropped. Told are the median of the rounds and its 95 % interval (bootstrap).
+  than 1.5 times is dropped. Told are the median of the rounds and its 95 % interval (bootstrap; of three rounds that is the
+  lowest and the highest).
+- The floors of such a sum are measured one after the other, each with the machine to itself. At 10 % of the maximum a full run has
+  another row: the floors beneath a delivery **all at the same time**, at the same pace, over 16 lanes each. A machine that is full
+  with the floors alone cannot be faster with them in a row. Where one of them cannot keep that pace the row is void, and the next
+  one says how much of it it keeps.
+- Before the first round of a full run there is a closed loop and one pass of the floors that do not count: what has just started
+  connects, fills its caches, and Kafka's virtual machine compiles.
 - **Absolute figures** come only from rounds whose calibrations lie within 1.5 times the quiet values of the run: the best
   that was seen of the work, the lower quartile of the writes; otherwise the row is **void**. So is one that nothing was measured
-  for.
+  for. Idle memory and plateaus are of all that was measured.
 - **Must** is what a figure has to hold, **aim** what it should become; the median is judged.
-- The subject's latency counts from the intended time of a message. A floor's counts from its own start: it has no queue.
+- The subject's latency counts from the intended time of a message. A floor's counts from its own start: it has no queue, except
+  where several floors are measured at the same time.
 - Every message is in the ledger, and a run with a lost, doubled, swapped or missed message is no result.
 - CPU is user and system time from `/proc`, over the seconds that count, for each message acknowledged in them. The load
   generator shares the machine and is not counted.
@@ -44,12 +52,17 @@ Written by `gochat-bench`, not by hand; the raw results are in `docs/performance
   everything.
 - A write loop goes through all sockets as often as the group gets a message or a burst, not again and again: most of what a
   write costs is to reach what no cache holds any more. The subject also does what it does without messages, the loop nothing.
+- Before the group of 1,000 is written to there are seconds in which nobody writes. What the servers use in them is a part of what
+  a delivery costs at two messages a second, and is told as such.
+- Who keeps talking while all other connections are cut does so on a thread of its own: those who come back keep the load
+  generator busy, and nobody should wait for that.
 - A floor with many operations at the same time tells the CPU of an operation under load. Together those beneath a message are
   two hops, a hundredth of a durable batch of 100 rows, a call and a WebSocket round trip.
 
-Floors: produce to consume through rdkafka (acks=all, linger 0) or append to read through the embedded log; a durable insert of
-one row with the same settings; a gRPC unary call; a WebSocket echo. All at the subject's rate and message size, or as fast as
-one after the other allows. The sum with one hop is what an ack must cost, with two hops what a delivery must cost.
+Floors, each on a thread of its own, after a first operation that does not count: produce to consume through rdkafka (acks=all,
+linger 0) or append to read through the embedded log; a durable insert of one row with the same settings; a gRPC unary call; a
+WebSocket echo. All at the subject's rate and message size, or as fast as one after the other allows. The sum with one hop is what an
+ack must cost, with two hops what a delivery must cost.
 
 ";
 

@@ -6,7 +6,7 @@ use crate::load::{GroupResult, MixedResult, ReconnectResult, Sum, SyncResult};
 /// What a load of one group did.
 pub(crate) fn group_table(result: &GroupResult) -> String {
     let (sum, seconds) = (&result.sum, result.seconds.max(f64::EPSILON));
-    let lines = vec![
+    let mut lines = vec![
         format!(
             "{} deliveries to {} members in {:.1} s: {:.0}/s{}",
             result.deliveries,
@@ -21,6 +21,11 @@ pub(crate) fn group_table(result: &GroupResult) -> String {
         line("to the median member", &result.median_member),
         line("to the last member", &result.last_member),
     ];
+    let silent: Vec<String> =
+        result.silent_us_per_delivery().map(|(process, us)| format!("{process} {us:.1} us")).collect();
+    if !silent.is_empty() {
+        lines.push(format!("of the CPU for each delivery, what is used while nobody writes: {}", silent.join(", ")));
+    }
     finished(lines, sum, ("delivery", result.deliveries))
 }
 

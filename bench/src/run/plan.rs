@@ -1,5 +1,10 @@
 //! How long and how often.
 
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
+
 use serde::{Deserialize, Serialize};
 
 use super::road::on_the_road;
@@ -19,9 +24,11 @@ pub(super) const PAYLOAD_BYTES: u32 = 200;
 /// Of the pairs, each has two.
 pub(super) const CONNECTIONS_OF_ROUNDS: u32 = CLOSED_PAIRS * 2;
 const IDLE_CONNECTIONS: u32 = 15_000;
-const QUICK_IDLE_CONNECTIONS: u32 = 10_000;
+const QUICK_IDLE_CONNECTIONS: u32 = 8_000;
 /// Percent of the maximum rate at which latencies are compared with the floors too.
 pub(crate) const TENTH_PERCENT: u32 = 10;
+/// Operations of a floor at the same time, where it is measured together with others: as many as it has connections to a database.
+const TOGETHER_LANES: u32 = 16;
 /// Percent of the maximum rate at which the knee is looked for, above the tenth.
 const KNEE_PERCENTS: [u32; 4] = [30, 50, 70, 90];
 const QUICK_KNEE_PERCENTS: [u32; 2] = [70, 90];
@@ -30,6 +37,8 @@ pub(crate) const LOADED_PERCENT: u32 = 70;
 /// Seconds that something takes beside its length, about: a load connects and is judged, a floor makes what it needs.
 const BESIDE_A_LOAD: f64 = 1.5;
 const BESIDE_A_FLOOR: f64 = 0.5;
+/// Until all of those are ready that are measured at the same time.
+const TOGETHER_SETUP: Duration = Duration::from_secs(5);
 /// Seconds of a calibration.
 pub(super) const CALIBRATION: f64 = 1.3;
 const CALIBRATIONS_OF_ROUND: f64 = 6.0;
@@ -72,16 +81,29 @@ impl RunPlan {
         let [floor, subject, closed, tenth, knee] =
             [self.floor, self.subject, self.closed, self.tenth, self.knee].map(Length::whole_seconds);
         let floors = (floors + floors_of_tenth) as u64;
-        2 * (floors * floor + subject + closed + tenth) + self.knee_percents().len() as u64 * knee
+        let together = if self.compares_together() { floor } else { 0 };
+        2 * (floors * floor + subject + closed + tenth) + together + self.knee_percents().len() as u64 * knee
     }
 
     /// About how many seconds a round takes, with what lies between its loads.
     pub(super) fn estimated_seconds_of_round(&self, floors: usize, floors_of_tenth: usize) -> f64 {
         let loads = 6 + self.knee_percents().len();
         let beside = loads as f64 * BESIDE_A_LOAD
+            + if self.compares_together() { TOGETHER_SETUP.as_secs_f64() } else { 0.0 }
             + 2.0 * (floors + floors_of_tenth) as f64 * BESIDE_A_FLOOR
             + CALIBRATIONS_OF_ROUND * CALIBRATION;
         self.seconds_of_round(floors, floors_of_tenth) as f64 + beside
+    }
+
+    /// Whether there is a warm-up before the first round, and floors that are measured all at the same time. A quick run has no time for
+    /// either.
+    pub(super) const fn compares_together(&self) -> bool {
+        !self.quick
+    }
+
+    /// Seconds of load before the first round, with so many floors on the road.
+    pub(super) const fn seconds_of_warm_up(&self, floors_of_tenth: usize) -> u64 {
+        if self.quick { 0 } else { self.closed.whole_seconds() + floors_of_tenth as u64 * self.floor.whole_seconds() }
     }
 
     /// Whether a floor is measured at the fixed pace. A quick run has no time for what no sum needs.
@@ -110,6 +132,18 @@ impl RunPlan {
     /// At the pace of the tenth.
     pub(super) fn floor_at(&self, maximum: f64, round: u64, part: u64) -> FloorPlan {
         FloorPlan { pace: Pace::Rate(share(maximum, TENTH_PERCENT)), ..self.floor(round, part) }
+    }
+
+    /// At the pace of the tenth and all at the same time, so that each needs several lanes; so many plans for one part each.
+    pub(super) fn together(&self, maximum: f64, round: u64, parts: Range<u64>) -> impl Iterator<Item = FloorPlan> {
+        let pace = Pace::Dealt { rate: share(maximum, TENTH_PERCENT), lanes: TOGETHER_LANES };
+        let begin = Some(Instant::now() + TOGETHER_SETUP);
+        parts.map(move |part| FloorPlan { pace, begin, ..self.floor(round, part) })
+    }
+
+    /// Of what was asked of a floor that was measured together with others, the part that it did.
+    pub(crate) fn part_together(&self, maximum: f64, done: u64) -> f64 {
+        done as f64 / (share(maximum, TENTH_PERCENT) * self.floor.seconds as f64)
     }
 
     pub(super) fn subject(&self, round: u64, part: u64) -> DirectPlan {
@@ -155,11 +189,22 @@ mod tests {
     #[test]
     fn no_two_parts_of_a_run_share_their_times() {
         let plan = RunPlan::new(false, 1);
+        // The warm-up counts as one more round.
         let mut seeds: Vec<u64> =
-            (0..plan.rounds).flat_map(|round| (0..14).map(move |part| plan.seed(round, part))).collect();
+            (0..=plan.rounds).flat_map(|round| (0..18).map(move |part| plan.seed(round, part))).collect();
         seeds.sort_unstable();
         seeds.dedup();
-        assert_eq!(seeds.len(), 7 * 14);
+        assert_eq!(seeds.len(), 8 * 18);
+    }
+
+    #[test]
+    fn floors_at_the_same_time_begin_together_and_are_due_at_times_of_their_own() {
+        let plan = RunPlan::new(false, 1);
+        let plans: Vec<FloorPlan> = plan.together(5_000.0, 0, 14..18).collect();
+        assert!(plans.iter().all(|one| one.begin.is_some() && one.begin == plans[0].begin));
+        let seeds: std::collections::BTreeSet<u64> = plans.iter().map(|one| one.seed).collect();
+        assert_eq!((plans.len(), seeds.len()), (4, 4));
+        assert_eq!(plan.part_together(5_000.0, 1_250), 0.5, "500 a second for five seconds");
     }
 
     #[test]

@@ -60,6 +60,9 @@ pub(crate) struct Knee {
     pub(crate) maximum: f64,
     /// At the pace of the tenth, around it.
     pub(crate) floors: [FloorTimes; 2],
+    /// Those beneath a delivery at the same pace, all at the same time; none in results of before they were measured so.
+    #[serde(default)]
+    pub(crate) together: FloorTimes,
     pub(crate) tenth: [LoadResult; 2],
     pub(crate) after_tenth: Calibration,
     /// Percent of the maximum and the load, ascending, above the tenth. One that fell behind lies over the knee.

@@ -1,20 +1,27 @@
 //! The rounds of a target.
 
-use std::path::Path;
+use std::{ops::Range, path::Path};
 
 use anyhow::bail;
+use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    FloorTimes, Knee, LoadResult, Progress, Round, RunPlan, Spreads, journal::Journal, once::measure_once, play,
-    road::on_the_road,
+    FloorTimes, Knee, LoadResult, Progress, Round, RunPlan, Spreads,
+    journal::Journal,
+    once::measure_once,
+    play,
+    road::{TWO_HOPS, on_the_road},
 };
 use crate::{
-    floors::{Floor, FloorPlan, floors_of, measure_floor},
+    floors::{Floor, FloorPlan, FloorResult, floors_of, measure_floor},
     load::DirectPlan,
     measure::calibrate,
     target::{Site, System, TargetName, start},
 };
+
+/// The parts of a round that are floors at the same time, one for each of them.
+const TOGETHER_PARTS: Range<u64> = 14..18;
 
 /// A target with where and until when it is measured.
 struct Rounds<'a> {
@@ -61,7 +68,8 @@ impl<'a> Rounds<'a> {
     ) -> Self {
         let (floors, of_tenth) = floor_counts(target, site, plan);
         let each = plan.seconds_of_round(floors, of_tenth);
-        let progress = Progress::start(target.to_string(), plan.rounds * each, done * each);
+        let warm_up = plan.seconds_of_warm_up(of_tenth);
+        let progress = Progress::start(target.to_string(), warm_up + plan.rounds * each, done * each);
         Self { target, site, plan, progress, stop, folder }
     }
 
@@ -69,20 +77,30 @@ impl<'a> Rounds<'a> {
     async fn play(&self, journal: &mut Journal, target: usize) -> anyhow::Result<()> {
         self.progress.say(format_args!("{}: starting", self.target));
         let system = start(self.target, self.site).await?;
-        let mut outcome = Ok(());
+        let mut outcome = self.warm_up(&system).await;
         for number in journal.of(target).rounds.len() as u64..self.plan.rounds {
+            if outcome.is_err() || self.stop.is_cancelled() {
+                break;
+            }
             self.progress.say(format_args!("{}: round {} of {}", self.target, number + 1, self.plan.rounds));
             outcome = match Box::pin(self.round(number, &system)).await {
                 Ok(Some((round, [paced, tenth]))) => journal.add(target, round, [&paced, &tenth]),
                 Ok(None) => break,
                 Err(error) => Err(error),
             };
-            if outcome.is_err() {
-                break;
-            }
         }
         let stopped = system.stop().await;
         outcome.and(stopped)
+    }
+
+    /// What has just started connects, fills its caches, and compiles if it is Kafka; that is in no round.
+    async fn warm_up(&self, system: &System) -> anyhow::Result<()> {
+        if self.plan.quick {
+            return Ok(());
+        }
+        self.progress.say(format_args!("{}: warming up", self.target));
+        self.load(self.plan.closed(self.plan.rounds, 0), system).await?;
+        self.floors(self.plan.floor(self.plan.rounds, 1), on_the_road).await.map(drop)
     }
 
     /// With its latencies at the fixed pace and at the tenth. None if it was interrupted: half a round compares nothing.
@@ -129,6 +147,7 @@ impl<'a> Rounds<'a> {
         let (second, latencies) = self.load(self.plan.tenth(maximum, number, 8), system).await?;
         spreads.add(&latencies);
         let second_floors = self.floors(self.plan.floor_at(maximum, number, 9), on_the_road).await?;
+        let together = self.floors_together(maximum, number).await?;
         let after_tenth = calibrate(self.folder).await?;
         let mut points = Vec::new();
         for (percent, plan) in self.plan.knee(maximum, number, 10).take_while(|_| !self.stop.is_cancelled()) {
@@ -143,7 +162,29 @@ impl<'a> Rounds<'a> {
         }
         let after = calibrate(self.folder).await?;
         let (floors, tenth) = ([first_floors, second_floors], [first, second]);
-        Ok((Knee { maximum, floors, tenth, after_tenth, points, after }, spreads))
+        Ok((Knee { maximum, floors, together, tenth, after_tenth, points, after }, spreads))
+    }
+
+    /// Those beneath a delivery, all at the same time; none if it is interrupted. Whose CPU is whose is not known then.
+    async fn floors_together(&self, maximum: f64, number: u64) -> anyhow::Result<FloorTimes> {
+        if !self.plan.compares_together() || self.stop.is_cancelled() {
+            return Ok(FloorTimes::new());
+        }
+        self.progress.doing("the floors together");
+        let stop = self.stop.child_token();
+        let floors = floors_of(self.target, self.site).iter().copied().filter(|floor| TWO_HOPS.contains(floor));
+        let plans = self.plan.together(maximum, number, TOGETHER_PARTS);
+        let measured = floors.zip(plans).map(async |(floor, plan)| {
+            let found = measure_floor(floor, &plan, self.site, &stop).await;
+            if found.is_err() {
+                // The others end too, and clear away what they made.
+                stop.cancel();
+            }
+            anyhow::Ok((floor, FloorResult { cpu_us: None, ..found? }))
+        });
+        let times = join_all(measured).await.into_iter().collect::<anyhow::Result<FloorTimes>>()?;
+        self.progress.advance(self.plan.seconds_of_floor());
+        Ok(times)
     }
 
     /// Those of the target's floors that are wanted; fewer if it is interrupted.

@@ -57,7 +57,8 @@ fn with_floors(ack_us: u64, floors: &[Floor], cpu: &[(&str, f64)]) -> Round {
         after_single: CALM,
         knee: Knee {
             maximum: 6_000.0,
-            floors: [floors.clone(), floors],
+            floors: [floors.clone(), floors.clone()],
+            together: floors,
             tenth: pair(600.0),
             after_tenth: CALM,
             points: [30, 50, 70, 90].map(loaded).to_vec(),
@@ -136,12 +137,12 @@ fn servers(seconds: f64) -> Vec<CpuUse> {
 /// A hundred thousand deliveries of which ours cost 10 us each, 5 of them at the gateway; the last member has them after 12 ms.
 pub(crate) fn group(members: u32, burst: u32) -> GroupResult {
     let plan = serde_json::json!({
-        "members": members, "rate": 2.0, "burst": burst, "length": {"seconds": 50, "warm_up_seconds": 0}, "payload_bytes": 200,
-        "seed": 1,
+        "members": members, "rate": 2.0, "burst": burst, "length": {"seconds": 50, "warm_up_seconds": 0}, "silent_seconds": 5,
+        "payload_bytes": 200, "seed": 1,
     });
     let after = |p50_us: u64| Summary { count: 100, p50_us, p99_us: p50_us * 3, ..Summary::default() };
     let found = serde_json::json!({
-        "plan": plan, "seconds": 50.0, "deliveries": 100_000, "ack": after(3_000), "member": after(6_000),
+        "plan": plan, "seconds": 50.0, "deliveries": 100_000, "silent": servers(1.0 / 90.0), "ack": after(3_000), "member": after(6_000),
         "median_member": after(6_000), "last_member": after(12_000),
         "interrupted": false, "sent": 100, "acknowledged": 100, "unfinished": 0, "refused": {}, "broken": [],
         "cpu": servers(10.0 / 9.0), "ledger": crate::load::Sum::default().ledger,

@@ -80,7 +80,7 @@ fn seconds_left(target: &TargetName, result: &RunResult, (floors, of_tenth): (us
     let rounds = plan.rounds.saturating_sub(rounds.len() as u64);
     let mut seconds = rounds as f64 * plan.estimated_seconds_of_round(floors, of_tenth);
     if rounds > 0 {
-        seconds += START_AND_STOP;
+        seconds += START_AND_STOP + plan.seconds_of_warm_up(of_tenth) as f64;
     }
     for parts in Part::sittings(target) {
         let left: Vec<&Part> = parts.iter().filter(|part| !part.is_in(workloads)).collect();

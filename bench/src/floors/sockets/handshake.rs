@@ -34,7 +34,7 @@ pub(in crate::floors) async fn measure(plan: &FloorPlan, stop: &CancellationToke
     let parties = Parties::server(server.pid);
     let at_once = match plan.pace {
         Pace::InFlight(at_once) => at_once as usize,
-        Pace::Rate(_) => AT_ONCE,
+        Pace::Rate(_) | Pace::Dealt { .. } => AT_ONCE,
     };
     let before = parties.read().await?;
     let started = Instant::now();

@@ -16,6 +16,9 @@ pub(crate) struct GroupPlan {
     /// Messages that are written at each of them.
     pub(crate) burst: u32,
     pub(crate) length: Length,
+    /// Seconds before that in which nobody writes: what servers use anyway.
+    #[serde(default)]
+    pub(crate) silent_seconds: u64,
     pub(crate) payload_bytes: u32,
     pub(crate) seed: u64,
 }
@@ -54,7 +57,15 @@ mod tests {
     #[test]
     fn a_load_that_does_not_fit_into_memory_is_refused() {
         let length = Length { seconds: 18, warm_up_seconds: 2 };
-        let plan = |members, burst| GroupPlan { members, rate: 2.0, burst, length, payload_bytes: 1, seed: 1 };
+        let plan = |members, burst| GroupPlan {
+            members,
+            rate: 2.0,
+            burst,
+            length,
+            silent_seconds: 0,
+            payload_bytes: 1,
+            seed: 1,
+        };
         assert!(plan(5_000, 1).fits().is_ok());
         assert!(plan(5_000, 5).fits().is_ok());
         let error = plan(5_000, 16).fits().unwrap_err().to_string();

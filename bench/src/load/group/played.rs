@@ -20,7 +20,7 @@ use crate::{
         verdict::{History, judge_in_parts},
         workload::{Workload, before_load},
     },
-    measure::Window,
+    measure::{Length, Window, cpu_over},
     output::note,
     target::{Endpoint, System},
 };
@@ -55,7 +55,8 @@ impl Workload for GroupPlan {
         let accounts = Accounts::of(&system.endpoint);
         let Ready { run, guests, sockets, group, mut events } =
             before_load(Box::pin(prepare(&self, &accounts, &system.endpoint)), stop).await?;
-        let window = Window::starting_now(self.length);
+        let silence = Window::starting_now(Length { seconds: self.silent_seconds, warm_up_seconds: 0 });
+        let window = Window::starting_at(silence.to, self.length);
         let progress = Arc::new(Progress::of(1));
         let body = text(&mut fastrand::Rng::with_seed(self.seed), self.payload_bytes);
         let (pacer, times) = Pacer::start(Schedule::new(self.rate, self.seed), window, 1, stop)?;
@@ -68,10 +69,11 @@ impl Workload for GroupPlan {
             let member = Member { seat, group: group.clone(), burst: self.burst, times: times.next() };
             playing.spawn(member.play());
         }
+        let silent = cpu_over(silence, &system.processes, stop).await?;
         let (mut seats, ended) = played(playing, (system, &progress), (window, stop)).await?;
         drop(pacer);
         seats.sort_unstable_by_key(|seat| seat.inbox.witness.client);
-        let mut result = put_together(self, &seats, window);
+        let mut result = GroupResult { silent, ..put_together(self, &seats, window) };
         ended.add_to(&mut result.sum);
         events.extend(seats.iter_mut().flat_map(|seat| std::mem::take(&mut seat.outbox.events)));
         let reader = guests.into_iter().next().context("a group has a member")?;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::GroupPlan;
 use crate::{
     load::{seat::Seat, workload::Sum},
-    measure::{Latencies, Summary, Window},
+    measure::{CpuUse, Latencies, Summary, Window},
 };
 
 /// What came of a load of one group.
@@ -20,6 +20,9 @@ pub(crate) struct GroupResult {
     pub(crate) seconds: f64,
     /// Within them, to all members together.
     pub(crate) deliveries: u64,
+    /// What the servers used in the silent seconds.
+    #[serde(default)]
+    pub(crate) silent: Vec<CpuUse>,
     /// From the intended time to the acknowledgement.
     pub(crate) ack: Summary,
     /// To any member.
@@ -29,7 +32,17 @@ pub(crate) struct GroupResult {
     pub(crate) last_member: Summary,
 }
 
-/// All but the verdict. `seats` are in the order of their numbers, and the first one is the writer's.
+impl GroupResult {
+    /// By process: microseconds that a delivery is charged for what servers use without any; nothing where nobody was silent.
+    pub(crate) fn silent_us_per_delivery(&self) -> impl Iterator<Item = (&str, f64)> {
+        let deliveries_per_second = self.deliveries.max(1) as f64 / self.seconds;
+        let silent_seconds = self.plan.silent_seconds as f64;
+        let silent = self.silent.iter().filter(move |_| silent_seconds > 0.0);
+        silent.map(move |used| (used.process.as_str(), used.seconds / silent_seconds * 1e6 / deliveries_per_second))
+    }
+}
+
+/// All but the verdict and the silence. `seats` are in the order of their numbers, and the first one is the writer's.
 pub(super) fn put_together(plan: GroupPlan, seats: &[Seat], window: Window) -> GroupResult {
     let mut sum = Sum { broken: seats.iter().filter_map(|seat| seat.broken.clone()).collect(), ..Sum::default() };
     let writer = seats.first();
@@ -70,6 +83,7 @@ pub(super) fn put_together(plan: GroupPlan, seats: &[Seat], window: Window) -> G
         sum,
         seconds: window.seconds_until(Instant::now()),
         deliveries,
+        silent: Vec::new(),
         ack: ack.summary(),
         member: member.summary(),
         median_member: median_member.summary(),

@@ -19,7 +19,7 @@ use crate::{
     load::{
         account::Accounts,
         limits::Connections,
-        pair::{Cue, Pair, Seen, connect_pairs},
+        pair::{Cue, Seen},
         seat::Run,
         verdict::judge,
         workload::{Workload, before_load},
@@ -48,12 +48,12 @@ impl Workload for ReconnectPlan {
     async fn measure(self, system: &System, stop: &CancellationToken) -> anyhow::Result<ReconnectResult> {
         let endpoint = &system.endpoint;
         let accounts = Accounts::of(endpoint);
-        let (mut crowd, pairs) = before_load(Box::pin(prepare(&self, &accounts, endpoint)), stop).await?;
+        let (mut crowd, others) = before_load(Box::pin(prepare(&self, &accounts, (endpoint, stop))), stop).await?;
         let cut = CancellationToken::new();
         let kept = crowd.keep(&cut);
         let quiet = Window::starting_now(self.length);
         let window = Window { to: quiet.to + RESUME_MAX, ..quiet };
-        let others = Others::talk(&self, pairs, window, stop)?;
+        let talking = others.talk(window);
         until(quiet.to, stop).await;
         let Crowd { everybody, made, run, .. } = crowd;
         note(format_args!("  {} connections are cut", everybody.len()));
@@ -70,7 +70,7 @@ impl Workload for ReconnectPlan {
         let (cpu, (broken, back)) = tokio::join!(cpu_over(cutting, &system.processes, &done), resuming);
         let mut result = ReconnectResult::of(self, &back);
         let mut tried = try_out(back, (&run, made), stop).await?;
-        let mut seen = others.end().await?;
+        let mut seen = talking.end().await?;
         let live_at = cut_at + result.live_after();
         result.add_others(&seen, &Course { window, cut_at, live_at });
         result.tried = tried.len() as u64;
@@ -84,11 +84,14 @@ impl Workload for ReconnectPlan {
     }
 }
 
-async fn prepare(plan: &ReconnectPlan, accounts: &Accounts, endpoint: &Endpoint) -> anyhow::Result<(Crowd, Vec<Pair>)> {
+async fn prepare(
+    plan: &ReconnectPlan,
+    accounts: &Accounts,
+    (endpoint, stop): (&Endpoint, &CancellationToken),
+) -> anyhow::Result<(Crowd, Others)> {
     note(format_args!("  {} connections", plan.connections));
     let crowd = Crowd::connect(accounts, endpoint, (plan.connections, plan.seed)).await?;
-    let pairs = connect_pairs(accounts, endpoint, plan.pairs, (plan.payload_bytes, plan.seed)).await?;
-    Ok((crowd, pairs))
+    Ok((crowd, Others::connect(plan, endpoint, stop).await?))
 }
 
 async fn until(time: Instant, stop: &CancellationToken) {

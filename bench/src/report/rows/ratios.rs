@@ -8,7 +8,7 @@ use crate::{
     floors::Floor,
     load::DirectResult,
     measure::Plateau,
-    run::{FloorTimes, LoadResult, ONE_HOP, Round, RunResult, Spreads, TWO_HOPS, sum_us},
+    run::{FloorTimes, Knee, LoadResult, ONE_HOP, Round, RunResult, Spreads, TWO_HOPS, sum_us},
 };
 
 /// Percent of the latencies in any 10 ms around a step.
@@ -38,6 +38,40 @@ pub(super) const TENTH: Against = Against {
     floors: |round| &round.knee.floors,
     compares: Round::tenth_compares,
 };
+
+/// What floors that are measured at the same time must do of their pace at least: beyond that they tell how long their lanes are.
+const KEPT_UP: f64 = 0.95;
+
+/// Delivery at the tenth against the floors with two hops, measured all at the same time: what the machine can do at that pace,
+/// where the sum of those that were measured one after the other says what it could with nothing else to do. And what they do of
+/// that pace. Nothing where they were not measured so.
+pub(super) fn together(result: &RunResult) -> Vec<Row> {
+    if result.rounds.iter().all(|round| round.knee.together.is_empty()) {
+        return Vec::new();
+    }
+    let part = |round: &Round| {
+        let Knee { maximum, together, .. } = &round.knee;
+        let parts = together.values().map(|found| result.plan.part_together(*maximum, found.times.count));
+        // Not a number where there is none.
+        parts.fold(f64::NAN, f64::min)
+    };
+    let ratio = |round: &Round| {
+        let loads = round.knee.tenth.each_ref().map(|load| load.load.delivery.p50_us as f64);
+        if part(round) < KEPT_UP { f64::NAN } else { mean(loads) / sum_us(&round.knee.together, &TWO_HOPS) }
+    };
+    vec![
+        Row::told(
+            "delivery p50 at 10 % / the same floors, all at the same time".to_owned(),
+            Unit::Ratio,
+            over(result, Round::tenth_compares, ratio),
+        ),
+        Row::told(
+            "what the slowest of these does of that pace".to_owned(),
+            Unit::Percent,
+            over(result, Round::tenth_compares, |round| part(round) * 100.0),
+        ),
+    ]
+}
 
 impl Against {
     /// Ack against the floors with one hop.
@@ -101,6 +135,24 @@ mod tests {
         assert_eq!(FIXED.ack(&result).value.map(|value| (value.median, value.rounds)), Some((1.5, 3)));
         assert_eq!(FIXED.delivery(&result).value.map(|value| value.median), Some(3.0));
         assert_eq!(TENTH.ack(&result).value.map(|value| value.rounds), Some(4), "its own calibrations did not move");
+    }
+
+    #[test]
+    fn floors_at_the_same_time_are_compared_with_where_all_of_them_keep_the_pace() {
+        // 600 a second are asked of each, for a second.
+        let with = |slowest| {
+            let mut round = round(3_000);
+            for (floor, found) in &mut round.knee.together {
+                found.times.count = if *floor == Floor::Echo { slowest } else { 600 };
+            }
+            let rows = together(&result(vec![round]));
+            rows.into_iter().map(|row| row.value.map(|value| value.median)).collect::<Vec<_>>()
+        };
+        assert_eq!(with(600), [Some(2.0), Some(100.0)], "6 ms against three floors of 1 ms each");
+        assert_eq!(with(300), [None, Some(50.0)]);
+        let mut alone = round(3_000);
+        alone.knee.together.clear();
+        assert!(together(&result(vec![alone])).is_empty());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{
     figures::{all_servers_cpu_us, is_on_kafka, mean, once, our_cpu_us, over},
-    ratios::{FIXED, TENTH},
+    ratios::{FIXED, TENTH, together},
     row::{Asked, Row, Unit},
     told, workloads,
 };
@@ -41,6 +41,7 @@ fn on_kafka(result: &RunResult) -> Vec<Row> {
         TENTH.ack(result).asked(Asked::at_most(1.6).aim(1.2)),
         TENTH.delivery(result).asked(Asked::at_most(1.6).aim(1.25)),
     ];
+    rows.extend(together(result));
     rows.extend(TENTH.plateaus(result, &result.tenth));
     let closed = |name: &str, unit, figure: &dyn Fn(&Round) -> f64| {
         let value = over(result, |round| result.is_quiet_closed(round), figure);
@@ -71,6 +72,7 @@ fn on_embedded_parts(result: &RunResult) -> Vec<Row> {
     let ack = told::paced(result).into_iter().find(|row| row.name == "ack p50").and_then(|row| row.value);
     let ack = Row::told("ack p50 at 100 msg/s", Unit::Millis, ack).asked(Asked::at_most(6.0).aim(3.0));
     let mut rows = vec![ack, TENTH.ack(result), TENTH.delivery(result)];
+    rows.extend(together(result));
     rows.extend(TENTH.plateaus(result, &result.tenth));
     rows
 }

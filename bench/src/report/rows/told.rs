@@ -1,7 +1,7 @@
 //! Absolute figures, of rounds that were quiet. Nothing is asked of them here.
 
 use super::{
-    figures::{mean, once, over},
+    figures::{all_servers_cpu_us, is_on_kafka, mean, once, our_cpu_us, over},
     row::{Row, Unit},
 };
 use crate::{
@@ -126,7 +126,9 @@ pub(in crate::report) fn cpu(result: &RunResult) -> Vec<Row> {
             row(format!("CPU a message, {process}"), &own)
         })
         .collect();
-    rows.push(row(ALL_CPU.into(), &|closed| closed.cpu_us_per_message().map(|(_, us)| us).sum()));
+    // Of servers that were not started here it is not known, and what is left is not all.
+    let all: fn(&LoadResult) -> f64 = if is_on_kafka(result) { all_servers_cpu_us } else { our_cpu_us };
+    rows.push(row(ALL_CPU.into(), &all));
     rows
 }
 

@@ -79,9 +79,19 @@ pub(super) fn group(result: &RunResult) -> Vec<Row> {
         )
         .asked(Asked::at_most(12.0).aim(9.0)),
         Row::told(
-            "the same of all servers, which also do what they do without messages",
+            "of that, what they use while nobody writes",
+            Unit::Micros,
+            cpu(|group| ours(group.silent_us_per_delivery())),
+        ),
+        Row::told(
+            "group of 1,000 online: CPU a delivery of all servers",
             Unit::Micros,
             cpu(|group| all_servers(group.sum.cpu_us_per(group.deliveries))),
+        ),
+        Row::told(
+            "of that, what they use while nobody writes",
+            Unit::Micros,
+            cpu(|group| all_servers(group.silent_us_per_delivery())),
         ),
         Row::told("group of 1,000 online: last member p50", Unit::Millis, single(last_ms))
             .asked(Asked::at_most(15.0).aim(10.0)),
@@ -140,9 +150,23 @@ mod tests {
         assert_eq!(medians(&connections(&result)), [Some(2_500.0), Some(10.0), Some(300.0)]);
         // 12 us each of two hops, a call and an echo, and 4 of a batch of a hundred; the round has 180 us a message.
         assert_eq!(medians(&[efficiency(&result)]), [Some(0.222)]);
-        assert_eq!(medians(&group(&result)), [Some(10.0), Some(11.111), Some(12.0), None, None]);
+        assert_eq!(
+            medians(&group(&result)),
+            [Some(10.0), Some(1.0), Some(11.111), Some(1.111), Some(12.0), None, None]
+        );
         assert_eq!(medians(&reconnect(&result)), [Some(2.0), Some(1.333)]);
         assert!(reconnect(&result)[0].name.starts_with("2,000 connections"), "as many as were cut");
+    }
+
+    #[test]
+    fn a_group_before_which_nobody_was_silent_tells_nothing_of_silence() {
+        let mut result = result_on_kafka(vec![round_on_kafka(3_000)]);
+        if let Some(group) = &mut result.workloads.group {
+            group.found.plan.silent_seconds = 0;
+        }
+        let told = medians(&group(&result));
+        assert_eq!((told[1], told[3]), (None, None));
+        assert!(told[0].is_some() && told[2].is_some());
     }
 
     #[test]
@@ -161,7 +185,7 @@ mod tests {
         // 5.556 us of the gateway for each delivery.
         result.workloads.large_group = Some(beside(floor(5.0), group_of(5_000, 1)));
         result.workloads.burst = Some(beside(floor(50.0), group_of(5_000, 16)));
-        assert_eq!(medians(&group(&result))[3..], [Some(1.111), Some(1.778)]);
+        assert_eq!(medians(&group(&result))[5..], [Some(1.111), Some(1.778)]);
     }
 
     #[test]

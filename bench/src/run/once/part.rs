@@ -72,10 +72,10 @@ impl Part {
         };
         let length = match self {
             Self::Login => 3,
-            // Six readings here and six of the floor, and the time after all are closed.
-            Self::Idle => 20 + CLOSED.as_secs(),
+            // Six readings here and six of the floor, one that waits until memory has settled, and the time after all are closed.
+            Self::Idle => 30 + CLOSED.as_secs(),
             Self::LoadedFloors => 4 * plan.loaded_length().whole_seconds(),
-            Self::Group => plan.group().length.whole_seconds() + 5,
+            Self::Group => plan.group().silent_seconds + plan.group().length.whole_seconds() + 5,
             Self::LargeGroup => seconds_of_large(plan, &plan.large_group()),
             Self::Burst => seconds_of_large(plan, &plan.burst()),
             Self::Reconnect => plan.reconnect().length.whole_seconds() + 10,
@@ -125,7 +125,7 @@ mod tests {
             let parts = Part::sittings(&TargetName::Processes).concat();
             parts.into_iter().map(|part| part.connections(&plan)).max()
         };
-        assert_eq!((most(true), most(false)), (Some(10_000), Some(15_000)));
+        assert_eq!((most(true), most(false)), (Some(8_000), Some(15_000)));
         assert!(Part::sittings(&"http://127.0.0.1:1".parse().unwrap()).is_empty());
     }
 }

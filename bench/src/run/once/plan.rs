@@ -11,17 +11,18 @@ use crate::{
 
 /// How long after idle connections were closed the memory is read once more.
 pub(super) const CLOSED: Duration = Duration::from_secs(30);
-/// Operations of a floor at the same time, and batches: those who write them are few.
-const LANES: u32 = 64;
+/// Operations of a floor at the same time, as many as the closed loop has in flight, and batches: those who write them are few.
+const LANES: u32 = 800;
 const BATCH_LANES: u32 = 4;
 const BURST_RATE: f64 = 0.5;
 /// Messages a second to a group, one at a time.
 const GROUP_RATE: f64 = 2.0;
 /// Handshakes at the same time, of the floor too.
 const HANDSHAKES: u32 = 256;
-/// Others who talk while connections are cut, and their messages a second.
-const PAIRS: u32 = 10;
-const TALK_RATE: f64 = 100.0;
+/// Others who talk while connections are cut, and their messages a second: in the two seconds until 10,000 are back the slowest
+/// percent is not its slowest one.
+const PAIRS: u32 = 50;
+const TALK_RATE: f64 = 250.0;
 
 impl RunPlan {
     pub(super) const fn logins(&self) -> u32 {
@@ -49,11 +50,12 @@ impl RunPlan {
     }
 
     const fn floor_with(&self, pace: Pace, length: Length, sockets: u32) -> FloorPlan {
-        FloorPlan { pace, length, payload_bytes: PAYLOAD_BYTES, sockets, seed: self.seed }
+        FloorPlan { pace, length, payload_bytes: PAYLOAD_BYTES, sockets, begin: None, seed: self.seed }
     }
 
     pub(super) const fn group(&self) -> GroupPlan {
-        self.group_of(1_000, (GROUP_RATE, 1), if self.quick { length(6, 2) } else { length(20, 5) })
+        let group = self.group_of(1_000, (GROUP_RATE, 1), if self.quick { length(6, 2) } else { length(20, 5) });
+        GroupPlan { silent_seconds: if self.quick { 5 } else { 30 }, ..group }
     }
 
     pub(super) const fn large_group(&self) -> GroupPlan {
@@ -66,7 +68,7 @@ impl RunPlan {
     }
 
     const fn group_of(&self, members: u32, (rate, burst): (f64, u32), length: Length) -> GroupPlan {
-        GroupPlan { members, rate, burst, length, payload_bytes: PAYLOAD_BYTES, seed: self.seed }
+        GroupPlan { members, rate, burst, length, silent_seconds: 0, payload_bytes: PAYLOAD_BYTES, seed: self.seed }
     }
 
     pub(super) const fn reconnect(&self) -> ReconnectPlan {
