@@ -110,6 +110,28 @@ pub enum Event {
         /// Which connection.
         client: Client,
     },
+    /// A connection's client read nothing for a while.
+    Deaf {
+        /// From when on.
+        from_us: u64,
+        /// Until when.
+        to_us: u64,
+        /// Which connection.
+        client: Client,
+        /// Messages for which there is room between it and its gateway, at most.
+        room: u64,
+    },
+    /// What a process of ours takes.
+    Memory {
+        /// When.
+        at_us: u64,
+        /// Which.
+        process: String,
+        /// Private memory that was written to.
+        bytes: u64,
+        /// What it may take.
+        bytes_max: u64,
+    },
     /// Something was done to the system.
     Struck {
         /// When it took effect.

@@ -36,6 +36,15 @@ pub(super) struct Push {
     pub(super) message_id: i64,
 }
 
+/// When a connection's client read nothing, and for how many messages there is room meanwhile.
+#[derive(Clone, Copy)]
+pub(super) struct Deaf {
+    pub(super) from_us: u64,
+    pub(super) to_us: u64,
+    pub(super) client: Client,
+    pub(super) room: u64,
+}
+
 /// What a device was told of a conversation.
 #[derive(Clone, Copy)]
 pub(super) struct Told {
@@ -56,6 +65,8 @@ pub(super) struct View<'a> {
     pub(super) acks: BTreeMap<Key<'a>, Vec<Ack>>,
     /// By what codes, in the order of arrival.
     pub(super) rejected: BTreeMap<Key<'a>, Vec<&'a str>>,
+    /// When that was told first.
+    pub(super) rejected_us: HashMap<Key<'a>, u64>,
     pub(super) logs: BTreeMap<&'a str, &'a [Entry]>,
     pub(super) lives: BTreeMap<Client, Life>,
     /// By connection and conversation, in the order of arrival.
@@ -66,6 +77,9 @@ pub(super) struct View<'a> {
     pub(super) devices: HashMap<Client, u64>,
     /// When a connection was told that pushes to it may have been lost.
     pub(super) resynced: HashMap<Client, Vec<u64>>,
+    pub(super) deaf: Vec<Deaf>,
+    /// The most that each process took, and what it may take.
+    pub(super) memory: BTreeMap<&'a str, (u64, u64)>,
     /// By user: connected, online.
     pub(super) presence: BTreeMap<User, (bool, bool)>,
     /// The first fault.
@@ -101,7 +115,8 @@ impl<'a> View<'a> {
                 let ack = Ack { at_us: *at_us, client: *client, seq: *seq, message_id: *message_id };
                 self.acks.entry((conversation, *user, command)).or_default().push(ack);
             }
-            Event::Rejected { user, conversation, command, code, .. } => {
+            Event::Rejected { at_us, user, conversation, command, code } => {
+                self.rejected_us.entry((conversation, *user, command)).or_insert(*at_us);
                 self.rejected.entry((conversation, *user, command)).or_default().push(code);
             }
             Event::Pushed { at_us, client, conversation, seq, message_id, .. } => {
@@ -121,6 +136,13 @@ impl<'a> View<'a> {
             Event::Resynced { at_us, client } => {
                 self.resynced.entry(*client).or_default().push(*at_us);
             }
+            Event::Deaf { from_us, to_us, client, room } => {
+                self.deaf.push(Deaf { from_us: *from_us, to_us: *to_us, client: *client, room: *room });
+            }
+            Event::Memory { process, bytes, bytes_max, .. } => {
+                let most = self.memory.entry(process).or_default();
+                *most = (*most).max((*bytes, *bytes_max));
+            }
             Event::Struck { at_us, .. } => {
                 self.struck_us.get_or_insert(*at_us);
             }
@@ -138,6 +160,24 @@ impl<'a> View<'a> {
     /// Whether anything can be said of a conversation: of one whose log was cut off, nothing that needs it.
     pub(super) fn is_known(&self, conversation: &str) -> bool {
         self.complete || self.logs.contains_key(conversation)
+    }
+
+    /// Until when each entry of the conversations was stored at the latest, as far as clients can tell: the first acknowledgement
+    /// of it, or the first push of it to anybody.
+    pub(super) fn known_us(&self) -> HashMap<(&'a str, i64), u64> {
+        let acked = self
+            .acks
+            .iter()
+            .flat_map(|((conversation, ..), acks)| acks.iter().map(move |ack| ((*conversation, ack.seq), ack.at_us)));
+        let pushed = self.pushed.iter().flat_map(|((_, conversation), pushes)| {
+            pushes.iter().map(move |push| ((*conversation, push.seq), push.at_us))
+        });
+        let mut known: HashMap<(&str, i64), u64> = HashMap::new();
+        for (place, at_us) in acked.chain(pushed) {
+            let first_us = known.entry(place).or_insert(at_us);
+            *first_us = at_us.min(*first_us);
+        }
+        known
     }
 
     /// A user's places in a conversation, ascending, as its log tells of them: the first and the last entry of each. The removed

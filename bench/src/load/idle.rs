@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use im_bench::memory::private_dirty_bytes;
 use serde::{Deserialize, Serialize};
 use tokio::{task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
@@ -17,7 +18,7 @@ use super::{
     workload::before_load,
 };
 use crate::{
-    measure::{private_dirty_bytes, slope, wait_until},
+    measure::{slope, wait_until},
     output::note,
     target::{Endpoint, Process},
 };

@@ -80,7 +80,7 @@ pub(super) async fn judge_in_parts(
     Ok(verdict)
 }
 
-/// Events by the conversation that they are about; connections, devices and faults are about none.
+/// Events by the conversation that they are about; connections, devices, processes and faults are about none.
 pub(super) fn by_conversation(events: impl IntoIterator<Item = Event>) -> HashMap<String, Vec<Event>> {
     let mut sorted: HashMap<String, Vec<Event>> = HashMap::new();
     for event in events {
@@ -89,6 +89,8 @@ pub(super) fn by_conversation(events: impl IntoIterator<Item = Event>) -> HashMa
             | Event::Disconnected { .. }
             | Event::Device { .. }
             | Event::Resynced { .. }
+            | Event::Deaf { .. }
+            | Event::Memory { .. }
             | Event::Struck { .. }
             | Event::Healed { .. }
             | Event::Ended { .. }

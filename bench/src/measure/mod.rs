@@ -5,7 +5,7 @@ mod calibrate;
 mod cpu;
 mod histogram;
 mod machine;
-mod memory;
+mod slope;
 mod threads;
 mod window;
 
@@ -14,6 +14,6 @@ pub(crate) use calibrate::{Calibration, Quiet, calibrate};
 pub(crate) use cpu::{CpuUse, cpu_over};
 pub(crate) use histogram::{Latencies, Plateau, Summary};
 pub(crate) use machine::Machine;
-pub(crate) use memory::{private_dirty_bytes, slope};
+pub(crate) use slope::slope;
 pub(crate) use threads::ThreadTimes;
 pub(crate) use window::{Length, Window, micros, wait_until};

@@ -12,6 +12,9 @@ use tokio::sync::watch;
 pub(super) const DEAF_EVERY: usize = 3;
 /// Where the way is narrow. A message may have 16 KB.
 const LONG_TEXT_BYTES: usize = 8_192;
+/// Messages that may wait between a gateway and a client on a narrow way: the eight that a gateway keeps, the nine that fit on the
+/// way, eight more that it was about to write, and half as many again.
+const ROOM_MESSAGES: u64 = 38;
 
 /// Who hears nothing just now.
 pub(super) struct Hearing {
@@ -51,6 +54,11 @@ impl Hearing {
     /// Connections that were closed because their clients had been deaf.
     pub(super) fn too_slow(&self) -> u64 {
         self.too_slow.load(Ordering::Relaxed)
+    }
+
+    /// Messages that may wait for a client; where the way is wide nobody can say how many.
+    pub(super) fn room(&self) -> Option<u64> {
+        self.narrow.then_some(ROOM_MESSAGES)
     }
 
     /// Bytes of a message, at least.

@@ -42,7 +42,7 @@ pub(super) struct Start {
 pub(super) struct Node {
     pub(super) service: Service,
     start: Start,
-    name: String,
+    pub(super) name: String,
     child: Child,
     /// Where clients find it; it keeps it over restarts.
     pub(super) address: String,

@@ -112,6 +112,7 @@ async fn drive(
     };
     let (done, ()) = tokio::join!(nemesis, Box::pin(scene.play()));
     let faulty = done?;
+    world.weigh(recorder);
     Box::pin(settle(&scene, order.subject)).await?;
     world.count_fenced().await;
     let facts = Facts {
@@ -156,6 +157,7 @@ async fn hurt(
             break;
         }
         world.count_fenced().await;
+        world.weigh(recorder);
         if step.fault.hurts() {
             meets_work(recorder).await;
         }

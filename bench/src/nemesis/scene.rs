@@ -18,6 +18,9 @@ use crate::ledger::Event;
 
 /// Who is in the small group for good.
 const SETTLED: usize = 3;
+/// So many of those who come and go in the large group write there meanwhile, whether they are in it or not. A conversation that has
+/// refused somebody is stored in another way from then on, so the small one has no such guests.
+const GUESTS: usize = 2;
 /// Fewer would make no large group.
 pub(super) const USERS_MIN: usize = LARGE_FROM + 1;
 /// Every so many users have two devices, on different gateways.
@@ -95,6 +98,8 @@ impl Scene {
             let mut mine = neighbours.map(|other| user.direct(&self.users[other])).to_vec();
             if at < SETTLED {
                 mine.extend(self.groups.iter().map(|(group, _)| group.clone()));
+            } else if at >= count - GUESTS {
+                mine.push(self.groups[1].0.clone());
             }
             talkers.extend(user.sessions.iter().enumerate().map(|(device, session)| Talker {
                 recorder: self.recorder.clone(),

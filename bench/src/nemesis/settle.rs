@@ -13,11 +13,13 @@ use proto::repo::RangeRequest;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use super::{fault::Subject, scene::Scene, socket::Socket, user::User};
+use super::{fault::Subject, scene::Scene, socket::Socket, user::User, world::ROUTE_TTL};
 use crate::ledger::{Entry, Event};
 
 /// How long cursors and routes that were on their way may take to arrive everywhere.
 const CONVERGE_MAX: Duration = Duration::from_secs(15);
+/// Less than a gateway waits for a client that says nothing.
+const PING_EVERY: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(200);
 /// Entries read at once.
 const PAGE: u32 = 500;
@@ -80,7 +82,8 @@ async fn tell(scene: &Scene, user: &User, conversation: &str) -> anyhow::Result<
     Ok(Some(all))
 }
 
-/// Every other user comes once more, and the members of the large group are looked at until they are shown as they are.
+/// Every other user comes once more, and the members of the large group are looked at until they are shown as they are. The route
+/// of a killed gateway counts in Redis for as long as its time to live: so long is waited where there is one.
 async fn presence(scene: &Scene, subject: Subject) -> anyhow::Result<()> {
     let mut here = HashMap::new();
     for (at, user) in scene.users.iter().enumerate().filter(|(at, _)| at % 2 == 0) {
@@ -88,18 +91,21 @@ async fn presence(scene: &Scene, subject: Subject) -> anyhow::Result<()> {
         let socket = Socket::open(address, &user.sessions[0], false).await;
         here.insert(user.id, socket.with_context(|| format!("{address} takes no connection any more"))?);
     }
-    // The route of a killed gateway counts in Redis for as long as its time to live, which is longer than anybody waits here.
-    let judged = |(user, online): (i64, bool)| {
-        let connected = here.contains_key(&user);
-        (connected || subject == Subject::Standalone || !online).then_some((user, connected, online))
-    };
     let url = format!("http://{}/v1/conversations/{}/members?limit=200", scene.addresses[0], scene.groups[1].0);
-    let deadline = Instant::now() + CONVERGE_MAX;
+    let routes_max = if subject == Subject::Processes { ROUTE_TTL } else { Duration::ZERO };
+    let (deadline, mut ping_at) = (Instant::now() + routes_max + CONVERGE_MAX, Instant::now() + PING_EVERY);
     let shown = loop {
         let page = scene.users[0].read(0, &url).await?.context("the owner may not see the members")?;
-        let shown: Vec<(i64, bool, bool)> = members(&page).into_iter().filter_map(judged).collect();
+        let shown = members(&page).into_iter().map(|(user, online)| (user, here.contains_key(&user), online));
+        let shown: Vec<(i64, bool, bool)> = shown.collect();
         if shown.iter().all(|(_, connected, online)| connected == online) || Instant::now() >= deadline {
             break shown;
+        }
+        if Instant::now() >= ping_at {
+            for socket in here.values_mut() {
+                socket.ping().await.ok().context("a connection ended although nothing was wrong any more")?;
+            }
+            ping_at += PING_EVERY;
         }
         sleep(POLL).await;
     };

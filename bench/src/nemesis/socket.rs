@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
+use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use prost::Message as _;
 use proto::{
@@ -68,6 +69,11 @@ impl Socket {
     pub(super) async fn send(&mut self, frame: Out) -> Result<(), Gone> {
         let frame = ClientFrame { frame: Some(frame) };
         self.stream.send(Message::binary(frame.encode_to_vec())).await.map_err(|_| Gone::default())
+    }
+
+    /// Says that this client is still there.
+    pub(super) async fn ping(&mut self) -> Result<(), Gone> {
+        self.stream.send(Message::Ping(Bytes::new())).await.map_err(|_| Gone::default())
     }
 
     /// The next frame. Safe to drop while waiting.

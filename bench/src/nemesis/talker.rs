@@ -129,8 +129,10 @@ impl Talk {
                     }
                 }
                 () = ear.loses() => {
-                    life.deaf_since = Some(Instant::now());
+                    let since = Instant::now();
+                    life.deaf_since = Some(since);
                     ear.hears().await;
+                    self.was_deaf(client, since);
                     self.catch_up(client, socket).await?;
                     life.heard = Instant::now();
                 }
@@ -140,6 +142,14 @@ impl Talk {
             }
         }
         Ok(())
+    }
+
+    fn was_deaf(&self, client: u64, since: Instant) {
+        let recorder = &self.talker.recorder;
+        let (from_us, to_us) = (recorder.us_of(since.into_std()), recorder.now_us());
+        if let Some(room) = self.talker.hearing.room() {
+            recorder.note(Event::Deaf { from_us, to_us, client, room });
+        }
     }
 
     /// Reads what waited, and says nothing: a gateway that closes while something waits to be read by it resets the connection, and

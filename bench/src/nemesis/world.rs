@@ -19,12 +19,16 @@ use super::{
     infrastructure::Infrastructure,
     node::{Node, Start, migrate},
     proxy::Proxy,
+    recorder::Recorder,
     scenario::Scenario,
     schedule::EACH,
 };
+use crate::{ledger::Event, memory::private_dirty_bytes};
 
 /// From so many members on a group is large: the second one of a scene, and never the first.
 pub(super) const LARGE_FROM: usize = 5;
+/// How long the route of a gateway that was killed counts: the least that `redis.route_ttl_ms` may be.
+pub(super) const ROUTE_TTL: Duration = Duration::from_secs(90);
 /// Where the way is narrow: as few frames as may be wait for a client.
 const NARROW: (&str, &str) = ("GOCHAT__GATEWAY__WS__QUEUE_FRAMES_MAX", "8");
 /// How long the whole system may take to be ready again once nothing is wrong any more.
@@ -141,6 +145,18 @@ impl World {
         }
     }
 
+    /// Writes down what every process of ours takes.
+    pub(super) fn weigh(&self, recorder: &Recorder) {
+        for node in &self.nodes {
+            // One that has ended takes nothing.
+            if let Ok(bytes) = node.pid().and_then(private_dirty_bytes) {
+                let (at_us, process, bytes_max) =
+                    (recorder.now_us(), node.name.clone(), memory_max_bytes(node.service));
+                recorder.note(Event::Memory { at_us, process, bytes, bytes_max });
+            }
+        }
+    }
+
     /// What was counted of all processes that ever were.
     pub(super) fn fenced(&self) -> u64 {
         self.nodes.iter().map(Node::fenced_in_all).sum()
@@ -216,6 +232,15 @@ impl World {
     }
 }
 
+/// What a process of ours may take while a dozen users write for minutes. They take 5 to 10 MB each, im-logic 40 more while it hashes
+/// passwords, and all that in one process is standalone's.
+const fn memory_max_bytes(service: Service) -> u64 {
+    match service {
+        Service::Standalone => 384 << 20,
+        Service::Gateway | Service::Logic | Service::Repo | Service::Task => 128 << 20,
+    }
+}
+
 /// Whether a process says yes to that, and what it says.
 async fn ask(http: &reqwest::Client, admin: &str, what: &str) -> anyhow::Result<(bool, String)> {
     let answer = http.get(format!("http://{admin}/{what}")).send().await?;
@@ -241,6 +266,7 @@ fn settings(servers: &Infrastructure) -> anyhow::Result<Vec<(String, String)>> {
         ("ETCD__ENDPOINTS", servers.through(Server::Etcd)?),
         ("ETCD__LEASE_TTL_MS", "2000".to_owned()),
         ("REDIS__URL", servers.through(Server::Redis)?),
+        ("REDIS__ROUTE_TTL_MS", ROUTE_TTL.as_millis().to_string()),
     ];
     Ok(own.into_iter().map(|(key, value)| (format!("GOCHAT__{key}"), value)).collect())
 }

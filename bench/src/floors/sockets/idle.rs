@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use im_bench::memory::private_dirty_bytes;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{child::SocketServer, server::Role};
 use crate::{
     floors::{FloorPlan, FloorResult},
-    measure::{private_dirty_bytes, slope},
+    measure::slope,
 };
 
 /// As with the gateway's: the slope through all readings, so what the process takes once does not count.

@@ -1,8 +1,10 @@
 //! What must hold of a history.
 
+mod bounded;
 mod delivery;
 mod due;
 mod durable;
+mod fence;
 mod follow_ups;
 mod liveness;
 mod order;
@@ -30,6 +32,8 @@ pub enum Violation {
     Phantom(String),
     /// Given to somebody who may not see it.
     Misdelivered(String),
+    /// Written by somebody who was no member, or refused as if by one.
+    Unfenced(String),
     /// A live connection never got an entry it was entitled to.
     MissedPush(String),
     /// Two users see different logs.
@@ -40,6 +44,8 @@ pub enum Violation {
     Unanswered(String),
     /// Who is connected is said to be away, or the other way round, after there was time to notice.
     WrongPresence(String),
+    /// More was kept for a client that read nothing, or taken of memory, than there is a limit for.
+    Unbounded(String),
 }
 
 impl fmt::Display for Violation {
@@ -108,11 +114,13 @@ fn check_view(view: &View<'_>) -> Report {
     follow_ups::check(view, &mut report);
     told::check(view, &mut report);
     order::check(view, &mut report);
+    fence::check(view, &mut report);
     delivery::check(view, &mut report);
     due::check(view, &mut report);
     unread::check(view, &mut report);
     liveness::check(view, &mut report);
     presence::check(view, &mut report);
+    bounded::check(view, &mut report);
     report
 }
 

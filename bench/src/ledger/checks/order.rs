@@ -13,7 +13,8 @@ struct Told<'a> {
     /// By which connection it was first sent, and to which it was first acknowledged.
     client: Client,
     told: Client,
-    ack_us: u64,
+    /// When it was certainly stored: anybody had been told of it.
+    known_us: u64,
     seq: i64,
     user: i64,
     command: &'a str,
@@ -30,14 +31,16 @@ pub(super) fn check(view: &View<'_>, report: &mut Report) {
             }
         }
     }
+    let known_us = view.known_us();
     let mut conversations: BTreeMap<&str, Vec<Told<'_>>> = BTreeMap::new();
     for ((conversation, user, command), acks) in &view.acks {
         let (Some(&(sent_us, client)), Some(ack)) = (view.sent.get(&(*conversation, *user, *command)), acks.first())
         else {
             continue;
         };
-        let (told, ack_us, seq) = (ack.client, ack.at_us, ack.seq);
-        let told = Told { sent_us, client, told, ack_us, seq, user: *user, command };
+        let (told, seq) = (ack.client, ack.seq);
+        let known_us = known_us.get(&(*conversation, seq)).map_or(ack.at_us, |known_us| ack.at_us.min(*known_us));
+        let told = Told { sent_us, client, told, known_us, seq, user: *user, command };
         conversations.entry(conversation).or_default().push(told);
     }
     for (conversation, mut commands) in conversations {
@@ -72,7 +75,7 @@ fn in_order(conversation: &str, before: Option<&Told<'_>>, next: &Told<'_>, repo
     }
 }
 
-/// Whoever sends something after something else was acknowledged, to whomever, sends it behind that.
+/// Whoever sends something after something else, which was acknowledged, had been told to anybody, sends it behind that.
 fn causes(conversation: &str, commands: &[Told<'_>], report: &mut Report) {
     // From the back: the lowest place among the commands that were sent then or later.
     let mut lowest: Vec<&Told<'_>> = Vec::with_capacity(commands.len());
@@ -81,7 +84,7 @@ fn causes(conversation: &str, commands: &[Told<'_>], report: &mut Report) {
         lowest.push(low);
     }
     for cause in commands {
-        let later = commands.len() - commands.partition_point(|told| told.sent_us <= cause.ack_us);
+        let later = commands.len() - commands.partition_point(|told| told.sent_us <= cause.known_us);
         let Some(effect) = later.checked_sub(1).map(|index| lowest[index]) else { continue };
         if effect.seq <= cause.seq {
             report.violations.push(reordered(conversation, cause, effect));

@@ -1,7 +1,9 @@
 //! The ledger itself: it finds what is planted, and nothing in a history that is right.
 
 mod beginning;
+mod bounded;
 mod due;
+mod fence;
 mod follow_ups;
 mod order;
 mod settled;
@@ -187,10 +189,10 @@ fn a_planted_misdelivery_is_found_on_the_wire_and_in_history() {
         });
     });
     found(&violations, |one| matches!(one, Violation::Misdelivered(what) if what.contains("user 3")));
-    // User 2 is removed at 6: the removal is the last it may see.
+    // User 2, who wrote the 9th, leaves by it: it is the last it may see.
     let removal = |events: &mut Vec<Event>, last: usize| {
-        log(events)[5].left = vec![2];
-        events.retain(|event| !matches!(event, Event::Pushed { user: 2, seq, .. } if *seq > 6));
+        log(events)[8].left = vec![2];
+        events.retain(|event| !matches!(event, Event::Pushed { user: 2, seq, .. } if *seq > 9));
         events.retain(|event| !matches!(event, Event::Unread { user: 2, .. }));
         for event in events.iter_mut() {
             if let Event::Seen { user: 2, entries, .. } = event {
@@ -198,9 +200,9 @@ fn a_planted_misdelivery_is_found_on_the_wire_and_in_history() {
             }
         }
     };
-    assert_eq!(planted(|events| removal(events, 6)), []);
+    assert_eq!(planted(|events| removal(events, 9)), []);
     found(
-        &planted(|events| removal(events, 7)),
+        &planted(|events| removal(events, 10)),
         |one| matches!(one, Violation::Misdelivered(what) if what.contains("user 2")),
     );
 }

@@ -89,3 +89,25 @@ fn what_is_sent_after_an_ack_is_stored_behind_it_whoever_sends_it() {
     // At the same time as the other: either order is right.
     assert_eq!(reordered(&plan(2 * FAR_US + 9, true), None), 0);
 }
+
+#[test]
+fn what_is_sent_after_a_push_is_stored_behind_it_whoever_sends_it() {
+    let after = |pushed_us: u64, swapped: bool| {
+        let plan = Two {
+            first: (2 * FAR_US, 1, 2 * FAR_US + 50),
+            second: (2 * FAR_US + 10, 2, 2 * FAR_US + 60),
+            second_user: 2,
+            swapped,
+        };
+        let violations = planted(|events| {
+            two(events, &plan);
+            let (conversation, command, seq) = (DIRECT.to_owned(), "first".to_owned(), if swapped { 12 } else { 11 });
+            let message_id = 1_000 + seq;
+            events.push(Event::Pushed { at_us: pushed_us, client: 2, user: 2, conversation, seq, message_id, command });
+        });
+        violations.iter().filter(|one| matches!(one, Violation::Reordered(_))).count()
+    };
+    assert_eq!(after(2 * FAR_US + 9, false), 0);
+    assert_eq!(after(2 * FAR_US + 9, true), 1);
+    assert_eq!(after(2 * FAR_US + 10, true), 0, "it was sent before anybody was told of the other");
+}
