@@ -29,3 +29,29 @@ pub(super) fn clear(history: &Path) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// What went wrong, without the folders of this machine: it is published.
+pub(super) fn told(error: &anyhow::Error, folders: &[&Path]) -> String {
+    let mut told = format!("{error:#}");
+    for folder in folders {
+        // Ends in one separator, however the folder was written.
+        let prefix = folder.join("").display().to_string();
+        told = told.replace(&prefix, "");
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn what_is_published_names_no_folder() {
+        let error = anyhow!("gateway-0 ended, see /a/b/c.logs").context("in /data/x");
+        for folder in ["/a/b", "/a/b/"] {
+            assert_eq!(told(&error, &[Path::new(folder), Path::new("/data")]), "in x: gateway-0 ended, see c.logs");
+        }
+    }
+}

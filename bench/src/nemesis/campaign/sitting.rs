@@ -12,7 +12,7 @@ use super::{
     tries::{Tried, Try, file_of, name_of, read_tries},
 };
 use crate::nemesis::{
-    kept::{clear, save},
+    kept::{clear, save, told},
     outcome::Verdict,
     play::{Order, logs_of, run},
     scenario::Scenario,
@@ -81,7 +81,8 @@ impl Campaign {
             return Ok(None);
         }
         let (name, scenario, seed) = (name_of(number, &order), order.scenario.name.to_owned(), order.seed);
-        let done = done.map_or_else(|error| Try::Failed { scenario, seed, why: format!("{error:#}") }, Try::Done);
+        let why = |error: &anyhow::Error| told(error, &[&self.folder, &means.folder]);
+        let done = done.map_or_else(|error| Try::Failed { scenario, seed, why: why(&error) }, Try::Done);
         if matches!(&done, Try::Done(outcome) if outcome.verdict() == Verdict::Clean) {
             // Nobody needs them.
             fs::remove_dir_all(logs_of(&order.history))?;

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Catch, Finding, Trial};
 use crate::nemesis::{
     Means, Order,
-    kept::{clear, save},
+    kept::{clear, save, told},
     logs_of, run,
 };
 
@@ -85,7 +85,10 @@ impl Hunt {
             // A run that could not be done shows nothing: what is to be found is found by the ledger.
             let told = match done {
                 Ok(outcome) => outcome.to_string(),
-                Err(error) => format!("{} on {}, seed {seed}, FAILED: {error:#}", order.scenario.name, trial.subject),
+                Err(error) => {
+                    let why = told(&error, &[&self.folder, &means.folder]);
+                    format!("{} on {}, seed {seed}, FAILED: {why}", order.scenario.name, trial.subject)
+                }
             };
             note(&format!("{bug}: {told}"));
             finding.runs.push(told.lines().next().unwrap_or_default().to_owned());
