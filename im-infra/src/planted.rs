@@ -32,8 +32,11 @@ crate::named! {
     PushBeforeCommit "push-before-commit" "an append is answered and pushed, and then, once in 256, rolled back";
     PartitionKeyWrong "partition-key-wrong" "commands are produced by their own id, not by their conversation's";
     UnreadByCounting "unread-by-counting" "unread is the number of entries after the cursor, not of messages";
+    RouteForEver "route-for-ever" "the routes of a gateway that was killed never run out";
     RouteNotRemoved "route-not-removed" "a route outlives its connection";
+    QueueUnbounded "queue-unbounded" "whatever a slow client does not take waits for it";
     DropWithoutResync "drop-without-resync" "what a slow client has no room for is dropped, and its connection goes on";
+    MembersNotAsked "members-not-asked" "who writes in a group need not be a member";
     DeliverToRemoved "deliver-to-removed" "entries are pushed to whoever was a member once";
     PageNotCut "page-not-cut" "history is read from before the member came";
     IndexNotLoaded "index-not-loaded" "a user's places in large conversations are not loaded at hello";

@@ -78,9 +78,13 @@ const TRIALS: &[Trial] = &[
     // What waited for the server comes in one burst.
     Trial::of(Bug::PartitionKeyWrong, Subject::Standalone, "kill-standalone").rate(400),
     Trial::of(Bug::UnreadByCounting, Subject::Standalone, "kill-standalone"),
+    // Who was there when a gateway is killed and comes no more, until its route has run out.
+    Trial::of(Bug::RouteForEver, Subject::Processes, "kill-gateway"),
     Trial::of(Bug::RouteNotRemoved, Subject::Standalone, "kill-standalone"),
+    Trial::of(Bug::QueueUnbounded, Subject::Standalone, "deaf-clients"),
     Trial::of(Bug::DropWithoutResync, Subject::Standalone, "deaf-clients"),
     Trial::of(Bug::DropWithoutResync, Subject::Processes, "deaf-clients"),
+    Trial::of(Bug::MembersNotAsked, Subject::Standalone, "kill-standalone"),
     Trial::of(Bug::DeliverToRemoved, Subject::Standalone, "kill-standalone"),
     Trial::of(Bug::PageNotCut, Subject::Standalone, "kill-standalone"),
     // Who comes to a gateway that knows the conversation already.

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     clock::Clock,
     ids::UserId,
+    planted::{self, Bug},
     redis::Connection,
     session_store::{Route, Routes, SessionStore, SessionStoreError},
     telemetry::{Telemetry, names},
@@ -254,7 +255,9 @@ impl Shared {
             for user_id in some {
                 for (field, value) in answers.take::<HashMap<String, String>>()? {
                     match layout::parse(*user_id, &field, &value) {
-                        Some((route, expires_at_ms)) if expires_at_ms > now_ms => routes.push(route),
+                        Some((route, expires_at_ms)) if expires_at_ms > now_ms || planted::is(Bug::RouteForEver) => {
+                            routes.push(route);
+                        }
                         Some((_, expires_at_ms)) if expires_at_ms.saturating_add(REMOVED_AFTER_MS) <= now_ms => {
                             self.stale.put_aside(Stale { key: self.keys.routes(*user_id), field, value });
                         }

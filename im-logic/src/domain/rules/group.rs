@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use im_infra::ids::{ConversationId, UserId};
+use im_infra::{
+    ids::{ConversationId, UserId},
+    planted::{self, Bug},
+};
 use proto::{
     Error, ErrorCode,
     common::{ConversationKind, FanOutMode, Role},
@@ -111,7 +114,8 @@ fn exists(case: &Case<'_>) -> Result<(), Error> {
 
 fn role_of_sender(case: &Case<'_>) -> Result<Role, Error> {
     exists(case)?;
-    case.state.role(case.command.sender).ok_or_else(|| ErrorCode::NotAMember.into())
+    let unasked = planted::is(Bug::MembersNotAsked).then_some(Role::Member);
+    case.state.role(case.command.sender).or(unasked).ok_or_else(|| ErrorCode::NotAMember.into())
 }
 
 /// The users a command names, once each, without its sender; all must exist.
