@@ -24,7 +24,10 @@ use crate::{
     output::{note, say},
     plot::page,
     prove,
-    report::{direct_table, document, floors_table, group_table, idle_table, mixed_table, reconnect_table, sync_table},
+    report::{
+        direct_table, document, floors_table, group_table, idle_table, mixed_table, reconnect_table, summary,
+        sync_table,
+    },
     run::{Progress, RunPlan, RunResult, measure_all, play},
     target::{Process, TargetName, start},
 };
@@ -203,6 +206,7 @@ fn publish(results: &[RunResult], path: &Path) -> anyhow::Result<()> {
     let name = plots.file_name().unwrap_or_default().to_string_lossy();
     write(path, &document(results, &name))?;
     write(&plots, &page(results))?;
+    say(summary(results));
     say(format_args!("written: {} and {}", path.display(), plots.display()));
     Ok(())
 }

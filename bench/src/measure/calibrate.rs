@@ -189,6 +189,12 @@ impl Quiet {
     pub(crate) fn holds(&self, calibration: &Calibration) -> bool {
         self.0.apart(calibration) <= QUIET_MAX
     }
+
+    /// Whether something that passes keeps the machine or its disk busy.
+    pub(crate) fn is_busier(&self, calibration: &Calibration) -> bool {
+        let quiet = &self.0;
+        calibration.spin_us > quiet.spin_us * QUIET_MAX || calibration.fdatasync_us > quiet.fdatasync_us * QUIET_MAX
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use super::{
     compare,
     peers::PEERS,
-    rows::{Row, Verdict, closed, first_targets, floors, hot_road_targets, knee, loaded, paced, single, tenth},
+    rows::{Row, Verdict, closed, first_targets, floors, hot_road_targets, knee, loaded, paced, single, tenth, worth},
 };
 use crate::{
     load::{Drive, IdleResult},
@@ -26,8 +26,8 @@ Written by `gochat-bench`, not by hand; the raw results are in `docs/performance
   and 90 % of it (quick: 10, 70 and 90), at 10 % again as floor, subject, subject, floor. A calibration follows each. A share
   that falls behind is no failure but over the knee, and told so.
 - **Ratios** are those of a round: the subject's p50 to the sum of the floors' p50s. A round whose calibrations differ by more
-  than 1.5 times is dropped. Told are the median of the rounds and its 95 % interval (bootstrap; of three rounds that is the
-  lowest and the highest).
+  than 1.5 times is dropped. Told are the median of the rounds and its interval: 95 % of the medians of resampled rounds (bootstrap),
+  which of three rounds are all from the lowest to the highest.
 - The floors of such a sum are measured one after the other, each with the machine to itself. At 10 % of the maximum a full run has
   another row: the floors beneath a delivery **all at the same time**, at the same pace, over 16 lanes each. A machine that is full
   with the floors alone cannot be faster with them in a row. Where one of them cannot keep that pace the row is void, and the next
@@ -47,9 +47,9 @@ Written by `gochat-bench`, not by hand; the raw results are in `docs/performance
   its own with 20 conversations and sends its heartbeat. Each 200 users share their 20 groups, which are made before the first
   reading, so that thousands of users have them within seconds; none of the groups is large. Everybody has been connected once
   by then, 32 at a time: what a service keeps of users, within a bound of its own, is no connection's.
-- Once, after the rounds, between calibrations of their own: logins of guests and a group; and each just after the floor that it
-  is compared with, idle connections, large groups and connections that are all cut at the same time. A quick run has fewer of
-  everything.
+- After the rounds, in a full run three times, all of it in turn, between calibrations of their own, the first of which waits up to
+  a minute until the disk is quiet: logins of guests and a group; and each just after the floor that it is compared with, idle
+  connections, large groups and connections that are all cut at the same time. A quick run has fewer of everything, once.
 - A write loop goes through all sockets as often as the group gets a message or a burst, not again and again: most of what a
   write costs is to reach what no cache holds any more. The subject also does what it does without messages, the loop nothing.
 - Before the group of 1,000 is written to there are seconds in which nobody writes. What the servers use in them is a part of what
@@ -90,13 +90,12 @@ fn write(text: &mut String, results: &[RunResult], plots: &str) -> fmt::Result {
 fn one(text: &mut String, result: &RunResult, plots: &str) -> fmt::Result {
     let RunResult { machine, rounds, .. } = result;
     writeln!(text, "\n## {}\n", result.target)?;
-    let kind = if result.plan.quick { "quick: indicative" } else { "full" };
-    let cut = if result.finished { "" } else { ", interrupted" };
     let counted = rounds.iter().filter(|round| round.compares()).count();
     writeln!(
         text,
-        "Version {}, {kind}{cut}, seed {}. {} rounds of {} measured, {counted} of them compare. {}, {} cores, {} MiB, Linux {}.",
+        "Version {}, {}, seed {}. {} rounds of {} measured, {counted} of them compare. {}, {} cores, {} MiB, Linux {}.",
         result.version,
+        worth(result),
         result.plan.seed,
         rounds.len(),
         result.plan.rounds,
@@ -123,7 +122,7 @@ fn one(text: &mut String, result: &RunResult, plots: &str) -> fmt::Result {
         table(text, "At 10 % of the maximum", &tenth(result))?;
         table(text, "Above 10 % of the maximum", &knee(result))?;
     }
-    if result.workloads.loaded.is_some() {
+    if !result.workloads.loaded.is_empty() {
         table(text, "Floors with many operations at the same time, CPU of each", &loaded(result))?;
     }
     if let Some(idle) = result.idle() {
@@ -144,23 +143,17 @@ fn table(text: &mut String, title: &str, rows: &[Row]) -> fmt::Result {
     let judged = rows.iter().any(|row| row.verdict().is_some());
     writeln!(text, "\n### {title}\n")?;
     let (head, line) = if judged { (" must | aim | |", "---|---|---|") } else { ("", "") };
-    writeln!(text, "| figure | median | 95 % interval | rounds |{head}\n|---|---|---|---|{line}")?;
+    writeln!(text, "| figure | median | interval | rounds or times |{head}\n|---|---|---|---|{line}")?;
     for row in rows {
         let cells = match row.value {
-            Some(value) if value.low.to_bits() == value.high.to_bits() => {
-                format!("{} | | {}", row.unit.format(value.median), value.rounds)
-            }
             Some(value) => {
-                let format = |value| row.unit.format(value);
-                format!("{} | {} to {} | {}", format(value.median), format(value.low), format(value.high), value.rounds)
+                let interval = row.interval().map_or_else(|| " ".to_owned(), |interval| format!(" {interval} "));
+                format!("{} |{interval}| {}", row.unit.format(value.median), value.rounds)
             }
             None => "void | | 0".to_owned(),
         };
-        let asked = if judged {
-            [row.must().as_str(), row.aim().as_str(), verdict(row)].map(cell).concat()
-        } else {
-            String::new()
-        };
+        let asked =
+            if judged { [row.must(), row.aim(), verdict(row)].map(|text| cell(&text)).concat() } else { String::new() };
         writeln!(text, "| {} | {cells} |{asked}", row.name)?;
     }
     Ok(())
@@ -170,13 +163,12 @@ fn cell(text: &str) -> String {
     if text.is_empty() { " |".to_owned() } else { format!(" {text} |") }
 }
 
-fn verdict(row: &Row) -> &'static str {
+/// What came of it; what was missed stands out.
+fn verdict(row: &Row) -> String {
     match row.verdict() {
-        None => "",
-        Some(Verdict::Void) => "void",
-        Some(Verdict::Missed) => "**missed**",
-        Some(Verdict::Held) => "held",
-        Some(Verdict::AimReached) => "held, aim reached",
+        None => String::new(),
+        Some(Verdict::Missed) => format!("**{}**", Verdict::Missed),
+        Some(verdict) => verdict.to_string(),
     }
 }
 

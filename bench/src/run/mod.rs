@@ -1,9 +1,10 @@
-//! A whole measurement: rounds of floor, subject, subject, floor, closed loops and the knee of each target, then what is measured
-//! once. What was measured is kept after each round and each of those parts, so that a run goes on where it was cut.
+//! A whole measurement: rounds of floor, subject, subject, floor, closed loops and the knee of each target, then logins, idle
+//! connections, groups and all connections cut.
+//! What was measured is kept after each round and each of those parts, so that a run goes on where it was cut.
 
 mod build;
 mod journal;
-mod once;
+mod parts;
 mod plan;
 mod played;
 mod progress;
@@ -16,7 +17,7 @@ mod targets;
 #[cfg(test)]
 pub(crate) mod sample;
 
-pub(crate) use once::{Beside, Workloads};
+pub(crate) use parts::{Beside, Workloads};
 pub(crate) use plan::{RunPlan, TENTH_PERCENT};
 pub(crate) use played::{LoadResult, play};
 pub(crate) use progress::Progress;

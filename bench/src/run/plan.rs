@@ -58,7 +58,7 @@ pub(crate) struct RunPlan {
 }
 
 impl RunPlan {
-    /// Three rounds of short runs, about five minutes for each target and five more for what is measured once; or seven of longer
+    /// Three rounds of short runs, about five minutes for each target and five more for what is measured after them; or seven of longer
     /// ones, about an hour for each target.
     pub(crate) fn new(quick: bool, seed: u64) -> Self {
         let length = |seconds, warm_up_seconds| Length { seconds, warm_up_seconds };

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     FloorTimes, Knee, LoadResult, Progress, Round, RunPlan, Spreads,
     journal::Journal,
-    once::measure_once,
+    parts::measure_parts,
     play,
     road::{TWO_HOPS, on_the_road},
 };
@@ -48,7 +48,7 @@ pub(super) async fn measure(
         Box::pin(rounds.play(journal, number)).await?;
     }
     if !stop.is_cancelled() {
-        Box::pin(measure_once(target, site, (&mut *journal, number), (folder.path(), stop))).await?;
+        Box::pin(measure_parts(target, site, (&mut *journal, number), (folder.path(), stop))).await?;
     }
     if stop.is_cancelled() { Ok(()) } else { journal.finish(number) }
 }

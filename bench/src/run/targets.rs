@@ -8,7 +8,7 @@ use super::{
     RunPlan, RunResult,
     build::build_of,
     journal::Journal,
-    once::Part,
+    parts::Part,
     plan::{CALIBRATION, CONNECTIONS_OF_ROUNDS},
     rounds::{floor_counts, measure},
 };
@@ -82,12 +82,8 @@ fn seconds_left(target: &TargetName, result: &RunResult, (floors, of_tenth): (us
     if rounds > 0 {
         seconds += START_AND_STOP + plan.seconds_of_warm_up(of_tenth) as f64;
     }
-    for parts in Part::sittings(target) {
-        let left: Vec<&Part> = parts.iter().filter(|part| !part.is_in(workloads)).collect();
-        if !left.is_empty() {
-            seconds += START_AND_STOP;
-        }
-        seconds += left.iter().map(|part| part.seconds(plan) as f64 + 2.0 * CALIBRATION).sum::<f64>();
+    for parts in Part::left(target, plan, workloads) {
+        seconds += START_AND_STOP + parts.iter().map(|part| part.seconds(plan) as f64 + 2.0 * CALIBRATION).sum::<f64>();
     }
     seconds
 }

@@ -3,7 +3,7 @@
 use crate::{
     floors::Floor,
     measure::{Interval, interval},
-    run::{LoadResult, Round, RunResult},
+    run::{Beside, LoadResult, Round, RunResult},
 };
 
 /// Those of GoChat; all others are what they stand on.
@@ -22,7 +22,18 @@ pub(super) fn over(
     interval(&values, result.plan.seed)
 }
 
-/// A figure that was taken once.
+/// The median over the times that count of what is measured after the rounds, with its interval.
+pub(super) fn over_times<T>(
+    result: &RunResult,
+    times: &[Beside<T>],
+    counts: impl Fn(&Beside<T>) -> bool,
+    figure: impl Fn(&Beside<T>) -> Option<f64>,
+) -> Option<Interval> {
+    let values = times.iter().filter(|beside| counts(beside)).filter_map(figure);
+    interval(&values.filter(|value| value.is_finite()).collect::<Vec<_>>(), result.plan.seed)
+}
+
+/// A figure of all rounds together.
 pub(super) fn once(value: f64, rounds: usize) -> Interval {
     Interval { median: value, low: value, high: value, rounds }
 }

@@ -8,5 +8,5 @@ mod told;
 mod workloads;
 
 pub(super) use row::{Row, Verdict};
-pub(super) use targets::{first_targets, hot_road_targets};
+pub(super) use targets::{first_targets, hot_road_targets, worth};
 pub(super) use told::{ALL_CPU, closed, cpu, floors, knee, loaded, paced, single, tenth};

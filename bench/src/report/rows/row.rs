@@ -1,5 +1,7 @@
 //! A figure, what was asked of it, and whether it holds.
 
+use std::fmt;
+
 use crate::measure::Interval;
 
 /// A figure and what was asked of it.
@@ -62,6 +64,17 @@ pub(in crate::report) enum Verdict {
     AimReached,
 }
 
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Void => "void",
+            Self::Missed => "missed",
+            Self::Held => "held",
+            Self::AimReached => "held, aim reached",
+        })
+    }
+}
+
 impl Asked {
     pub(super) const fn at_most(must: f64) -> Self {
         Self { side: Side::AtMost, must, aim: None }
@@ -101,6 +114,12 @@ impl Row {
             return Some(Verdict::AimReached);
         }
         Some(if asked.is_met(asked.must, value) { Verdict::Held } else { Verdict::Missed })
+    }
+
+    /// The lowest and the highest that the median may be; none of a figure that was taken once.
+    pub(in crate::report) fn interval(&self) -> Option<String> {
+        let value = self.value.filter(|value| value.low.to_bits() != value.high.to_bits())?;
+        Some(format!("{} to {}", self.unit.format(value.low), self.unit.format(value.high)))
     }
 
     /// What must be, with its side; empty if nothing was asked.

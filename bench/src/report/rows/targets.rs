@@ -1,15 +1,22 @@
 //! What was asked of GoChat, and what came of it.
 
 use super::{
-    figures::{all_servers_cpu_us, is_on_kafka, mean, once, our_cpu_us, over},
+    figures::{all_servers_cpu_us, is_on_kafka, mean, our_cpu_us, over, over_times},
     ratios::{FIXED, TENTH, together},
     row::{Asked, Row, Unit},
     told, workloads,
 };
 use crate::{
-    measure::Interval,
-    run::{Round, RunResult},
+    load::IdleResult,
+    run::{Beside, Round, RunResult},
 };
+
+/// What its figures are worth: those of a quick run show where to look, and those of one that was cut are of fewer rounds.
+pub(in crate::report) fn worth(result: &RunResult) -> String {
+    let kind = if result.plan.quick { "quick: indicative" } else { "full" };
+    let cut = if result.finished { "" } else { ", interrupted" };
+    format!("{kind}{cut}")
+}
 
 /// What the road was first built to: at a pace that loads nothing.
 pub(in crate::report) fn first_targets(result: &RunResult) -> Vec<Row> {
@@ -89,7 +96,8 @@ fn knee(result: &RunResult) -> Row {
 }
 
 fn idle(result: &RunResult) -> Row {
-    let value: Option<Interval> = result.idle().map(|idle| once(idle.bytes_per_connection, 1));
+    let idle = |beside: &Beside<IdleResult>| Some(beside.found.bytes_per_connection);
+    let value = over_times(result, &result.workloads.idle, |_| true, idle);
     let name = match result.idle().map_or(0, |idle| idle.conversations) {
         0 => "idle connection".to_owned(),
         conversations => format!("idle connection of a user with {conversations} conversations"),

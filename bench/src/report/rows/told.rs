@@ -1,13 +1,13 @@
 //! Absolute figures, of rounds that were quiet. Nothing is asked of them here.
 
 use super::{
-    figures::{all_servers_cpu_us, is_on_kafka, mean, once, our_cpu_us, over},
+    figures::{all_servers_cpu_us, is_on_kafka, mean, our_cpu_us, over, over_times},
     row::{Row, Unit},
 };
 use crate::{
-    floors::{Floor, FloorResult},
+    floors::Floor,
     load::DirectResult,
-    run::{FloorTimes, LoadResult, ONE_HOP, Round, RunResult, TWO_HOPS, sum_us},
+    run::{Beside, FloorTimes, LoadResult, ONE_HOP, Round, RunResult, TWO_HOPS, sum_us},
 };
 
 /// The name of the row that has all processes together.
@@ -76,13 +76,13 @@ pub(in crate::report) fn floors(result: &RunResult) -> Vec<Row> {
 
 /// The floors' CPU under load.
 pub(in crate::report) fn loaded(result: &RunResult) -> Vec<Row> {
-    let Some(loaded) = &result.workloads.loaded else { return Vec::new() };
-    let is_quiet = result.is_quiet_beside(loaded);
-    let row = |(floor, found): (&Floor, &FloorResult)| {
-        let value = found.cpu_us.filter(|_| is_quiet).map(|us| once(us, 1));
+    let Some(first) = result.workloads.loaded.first() else { return Vec::new() };
+    let row = |floor: &Floor| {
+        let cpu_us = |beside: &Beside<FloorTimes>| beside.found.get(floor)?.cpu_us;
+        let value = over_times(result, &result.workloads.loaded, |beside| result.is_quiet_beside(beside), cpu_us);
         Row::told(floor.to_string(), Unit::Micros, value)
     };
-    loaded.found.iter().map(row).collect()
+    first.found.keys().map(row).collect()
 }
 
 /// The closed loop with several in flight.

@@ -1,13 +1,13 @@
-//! Targets of what is measured once. A row without a figure is void: it says what is asked, and that nothing shows it.
+//! Targets of what is measured after the rounds. A row without a figure is void: it says what is asked, and that nothing shows it.
 
 use super::{
-    figures::{all_servers, all_servers_cpu_us, is_on_kafka, once, ours, over},
+    figures::{all_servers, all_servers_cpu_us, is_on_kafka, ours, over, over_times},
     row::{Asked, Row, Unit},
 };
 use crate::{
-    load::{GroupResult, IdleResult, LoginResult, ReconnectResult},
+    load::{GroupResult, LoginResult, ReconnectResult},
     measure::Interval,
-    run::{Beside, RunResult, composed_cpu_us},
+    run::{Beside, FloorTimes, Round, RunResult, Workloads, composed_cpu_us},
 };
 
 /// What is asked of a run of full length; a shorter one has fewer.
@@ -16,19 +16,14 @@ const CUT: u32 = 10_000;
 /// Seconds after which memory is asked for.
 const CLOSED_SECONDS: u64 = 30;
 
-/// A figure that was taken once, if there is one.
-fn single(value: Option<f64>) -> Option<Interval> {
-    value.filter(|value| value.is_finite()).map(|value| once(value, 1))
+/// A figure of the times on a quiet machine, as absolute figures need it.
+fn quiet<T>(result: &RunResult, times: &[Beside<T>], figure: impl Fn(&T) -> f64) -> Option<Interval> {
+    over_times(result, times, |beside| result.is_quiet_beside(beside), |beside| Some(figure(&beside.found)))
 }
 
-/// What was measured on a quiet machine, for absolute figures.
-fn quiet<'a, T>(result: &RunResult, beside: Option<&'a Beside<T>>) -> Option<&'a T> {
-    beside.filter(|&beside| result.is_quiet_beside(beside)).map(|beside| &beside.found)
-}
-
-/// What was measured on a machine that stayed the same, for figures beside their floors.
-fn steady<T>(beside: Option<&Beside<T>>) -> Option<&Beside<T>> {
-    beside.filter(|beside| beside.compares())
+/// A figure beside its floor, of the times on a machine that stayed the same.
+fn steady<T>(result: &RunResult, times: &[Beside<T>], figure: impl Fn(&Beside<T>) -> Option<f64>) -> Option<Interval> {
+    over_times(result, times, Beside::compares, figure)
 }
 
 /// With a mark between thousands.
@@ -38,39 +33,37 @@ fn grouped(count: u64) -> String {
 
 /// What connections cost beside their memory, and what bare ones take of that.
 pub(super) fn connections(result: &RunResult) -> Vec<Row> {
-    let beside = result.workloads.idle.as_ref();
-    let idle = beside.map(|beside| &beside.found);
-    let bare = beside.and_then(|beside| beside.floor?.connection_bytes);
-    let (count, seconds) = idle.map_or((CLOSED, CLOSED_SECONDS), |idle| (idle.connections, idle.closed_seconds));
-    let kept = format!("memory kept {seconds} s after {} connections were closed", grouped(count));
-    let a_login = |login: &LoginResult| {
+    let times = &result.workloads.idle;
+    let bare = over_times(result, times, |_| true, |beside| beside.floor?.connection_bytes);
+    let kept = over_times(result, times, |_| true, |beside| beside.found.kept_percent());
+    let (count, seconds) =
+        result.idle().map_or((CLOSED, CLOSED_SECONDS), |idle| (idle.connections, idle.closed_seconds));
+    let kept_name = format!("memory kept {seconds} s after {} connections were closed", grouped(count));
+    let login = quiet(result, &result.workloads.login, |login: &LoginResult| {
         if is_on_kafka(result) { all_servers(login.cpu_us_per_login()) } else { ours(login.cpu_us_per_login()) }
-    };
-    let login = quiet(result, result.workloads.login.as_ref()).map(a_login);
+    });
     vec![
-        Row::told("bare idle connection", Unit::Bytes, single(bare)),
-        Row::told(kept, Unit::Percent, single(idle.and_then(IdleResult::kept_percent)))
-            .asked(Asked::at_most(15.0).aim(5.0)),
-        Row::told("CPU a login without a password hash, all servers", Unit::Micros, single(login))
+        Row::told("bare idle connection", Unit::Bytes, bare),
+        Row::told(kept_name, Unit::Percent, kept).asked(Asked::at_most(15.0).aim(5.0)),
+        Row::told("CPU a login without a password hash, all servers", Unit::Micros, login)
             .asked(Asked::at_most(400.0).aim(200.0)),
     ]
 }
 
 /// The floors' CPU a message under load, put together, of what a message costs.
 pub(super) fn efficiency(result: &RunResult) -> Row {
-    let composed = quiet(result, result.workloads.loaded.as_ref()).and_then(composed_cpu_us);
-    let value = composed.and_then(|composed_us| {
-        over(result, |round| result.is_quiet_closed(round), |round| composed_us / all_servers_cpu_us(&round.closed))
+    let composed = |times: &FloorTimes| composed_cpu_us(times).unwrap_or(f64::NAN);
+    let value = quiet(result, &result.workloads.loaded, composed).and_then(|composed_us| {
+        let all_us = |round: &Round| all_servers_cpu_us(&round.closed);
+        over(result, |round| result.is_quiet_closed(round), |round| composed_us.median / all_us(round))
     });
     Row::told("CPU a message of the floors / of all servers", Unit::Ratio, value).asked(Asked::at_least(0.25).aim(0.45))
 }
 
 /// Messages to groups whose members are all connected.
 pub(super) fn group(result: &RunResult) -> Vec<Row> {
-    let group = quiet(result, result.workloads.group.as_ref());
-    let cpu = |of: fn(&GroupResult) -> f64| single(group.map(of));
-    let last_ms = group.map(|group| group.last_member.p50_us as f64 / 1_000.0);
-    let (large, burst) = (steady(result.workloads.large_group.as_ref()), steady(result.workloads.burst.as_ref()));
+    let Workloads { group, large_group, burst, .. } = &result.workloads;
+    let cpu = |of: fn(&GroupResult) -> f64| quiet(result, group, of);
     vec![
         Row::told(
             "group of 1,000 online: CPU a delivery of gateway, logic, repo and task",
@@ -93,15 +86,19 @@ pub(super) fn group(result: &RunResult) -> Vec<Row> {
             Unit::Micros,
             cpu(|group| all_servers(group.silent_us_per_delivery())),
         ),
-        Row::told("group of 1,000 online: last member p50", Unit::Millis, single(last_ms))
-            .asked(Asked::at_most(15.0).aim(10.0)),
+        Row::told(
+            "group of 1,000 online: last member p50",
+            Unit::Millis,
+            cpu(|group| group.last_member.p50_us as f64 / 1_000.0),
+        )
+        .asked(Asked::at_most(15.0).aim(10.0)),
         Row::told(
             "group of 5,000 online: gateway's CPU a recipient / write loop at its pace",
             Unit::Ratio,
-            single(large.and_then(against_loop)),
+            steady(result, large_group, against_loop),
         )
         .asked(Asked::at_most(1.6).aim(1.2)),
-        Row::told("the same, bursts of 16 / coalesced write loop", Unit::Ratio, single(burst.and_then(against_loop)))
+        Row::told("the same, bursts of 16 / coalesced write loop", Unit::Ratio, steady(result, burst, against_loop))
             .asked(Asked::at_most(2.0).aim(1.4)),
     ]
 }
@@ -115,21 +112,24 @@ fn against_loop(group: &Beside<GroupResult>) -> Option<f64> {
 
 /// All connections cut at once.
 pub(super) fn reconnect(result: &RunResult) -> Vec<Row> {
-    let reconnect = steady(result.workloads.reconnect.as_ref());
-    let count = reconnect.map_or(CUT, |reconnect| reconnect.found.plan.connections);
-    let live = reconnect.and_then(|reconnect| Some(reconnect.found.live_seconds * 1_000.0 / reconnect.floor?.all_ms?));
-    // Where all were live again before anybody else had sent anything nothing is known.
-    let told = reconnect.filter(|reconnect| reconnect.found.during.delivery.count > 0);
-    let others = told.map(|reconnect| {
-        let ReconnectResult { before, during, .. } = &reconnect.found;
-        during.delivery.p99_us as f64 / before.delivery.p99_us as f64
-    });
+    let times = &result.workloads.reconnect;
+    let count = times.iter().find(|beside| beside.compares()).map_or(CUT, |beside| beside.found.plan.connections);
     let name = format!("{} connections live again / bare handshakes", grouped(count.into()));
     vec![
-        Row::told(name, Unit::Ratio, single(live)).asked(Asked::at_most(3.0).aim(2.0)),
-        Row::told("delivery p99 of other connections meanwhile / before", Unit::Ratio, single(others))
+        Row::told(name, Unit::Ratio, steady(result, times, live_again)).asked(Asked::at_most(3.0).aim(2.0)),
+        Row::told("delivery p99 of other connections meanwhile / before", Unit::Ratio, steady(result, times, others))
             .asked(Asked::at_most(1.5)),
     ]
+}
+
+fn live_again(reconnect: &Beside<ReconnectResult>) -> Option<f64> {
+    Some(reconnect.found.live_seconds * 1_000.0 / reconnect.floor?.all_ms?)
+}
+
+/// Where all were live again before anybody else had sent anything nothing is known.
+fn others(reconnect: &Beside<ReconnectResult>) -> Option<f64> {
+    let ReconnectResult { before, during, .. } = &reconnect.found;
+    (during.delivery.count > 0).then(|| during.delivery.p99_us as f64 / before.delivery.p99_us as f64)
 }
 
 #[cfg(test)]
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn a_group_before_which_nobody_was_silent_tells_nothing_of_silence() {
         let mut result = result_on_kafka(vec![round_on_kafka(3_000)]);
-        if let Some(group) = &mut result.workloads.group {
+        if let Some(group) = result.workloads.group.first_mut() {
             group.found.plan.silent_seconds = 0;
         }
         let told = medians(&group(&result));
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn others_who_said_nothing_meanwhile_were_not_undisturbed() {
         let mut result = result_on_kafka(Vec::new());
-        if let Some(reconnect) = &mut result.workloads.reconnect {
+        if let Some(reconnect) = result.workloads.reconnect.first_mut() {
             reconnect.found.during = Default::default();
         }
         assert_eq!(medians(&reconnect(&result)), [Some(2.0), None]);
@@ -183,18 +183,28 @@ mod tests {
         let mut result = result_on_kafka(Vec::new());
         let floor = |cpu_us| Some(FloorResult { cpu_us: Some(cpu_us), ..FloorResult::default() });
         // 5.556 us of the gateway for each delivery.
-        result.workloads.large_group = Some(beside(floor(5.0), group_of(5_000, 1)));
-        result.workloads.burst = Some(beside(floor(50.0), group_of(5_000, 16)));
+        result.workloads.large_group = vec![beside(floor(5.0), group_of(5_000, 1))];
+        result.workloads.burst = vec![beside(floor(50.0), group_of(5_000, 16))];
         assert_eq!(medians(&group(&result))[5..], [Some(1.111), Some(1.778)]);
+    }
+
+    #[test]
+    fn what_was_measured_several_times_has_an_interval() {
+        let mut result = result_on_kafka(vec![round_on_kafka(3_000)]);
+        let mut again = result.workloads.reconnect[0].clone();
+        again.found.live_seconds *= 2.0;
+        result.workloads.reconnect.extend([again.clone(), again]);
+        let live = reconnect(&result)[0].value.unwrap();
+        assert_eq!((live.median, live.low, live.high, live.rounds), (4.0, 2.0, 4.0, 3));
     }
 
     #[test]
     fn a_machine_that_moved_or_was_not_quiet_voids_what_it_took_part_in() {
         let mut result = result_on_kafka(vec![round_on_kafka(3_000)]);
-        if let Some(group) = &mut result.workloads.group {
+        if let Some(group) = result.workloads.group.first_mut() {
             (group.before.spin_us, group.after.spin_us) = (2_000.0, 2_000.0);
         }
-        if let Some(reconnect) = &mut result.workloads.reconnect {
+        if let Some(reconnect) = result.workloads.reconnect.first_mut() {
             reconnect.after.spin_us *= 2.0;
         }
         assert!(medians(&group(&result)).iter().all(Option::is_none));

@@ -1,19 +1,27 @@
-//! Measures what is measured once, and keeps it part by part.
+//! Measures the parts, and keeps each.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, bail};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{Beside, Part, Workloads, plan::CLOSED};
 use crate::{
     floors::{Floor, FloorPlan, measure_floor},
     load::{CONVERSATIONS, GroupPlan, GroupResult, IdlePlan, ReconnectResult, Workload, measure_idle, measure_logins},
-    measure::calibrate,
+    measure::{Calibration, Quiet, calibrate},
     output::note,
     run::{FloorTimes, RunPlan, journal::Journal, road::COMPOSED},
     target::{Site, System, TargetName, start},
 };
+
+/// How long it is waited for that the machine is as quiet as it was: what was written before goes to the disk for a while.
+const QUIET_WAIT_MAX: Duration = Duration::from_secs(60);
+const QUIET_POLL: Duration = Duration::from_secs(2);
 
 /// A system that was started for some parts, with where and until when they are measured.
 struct Sitting<'a> {
@@ -21,30 +29,31 @@ struct Sitting<'a> {
     site: &'a Site,
     plan: RunPlan,
     system: &'a System,
+    /// What the rounds say that it is.
+    quiet: Option<Quiet>,
     /// Where the calibration writes.
     folder: &'a Path,
     stop: &'a CancellationToken,
 }
 
 /// Measures what is left of it for a target, the one of this number in the journal. Each part is kept when it came to its end.
-pub(in crate::run) async fn measure_once(
+pub(in crate::run) async fn measure_parts(
     target: &TargetName,
     site: &Site,
     (journal, number): (&mut Journal, usize),
     (folder, stop): (&Path, &CancellationToken),
 ) -> anyhow::Result<()> {
     let plan = journal.of(number).plan;
-    for parts in Part::sittings(target) {
-        let found = &journal.of(number).workloads;
-        let left: Vec<Part> = parts.iter().copied().filter(|part| !part.is_in(found)).collect();
-        if left.is_empty() || stop.is_cancelled() {
-            continue;
+    let quiet = journal.of(number).quiet();
+    for parts in Part::left(target, &plan, &journal.of(number).workloads) {
+        if stop.is_cancelled() {
+            break;
         }
         note(format_args!("{target}: starting"));
         let system = start(target, site).await?;
-        let sitting = Sitting { target, site, plan, system: &system, folder, stop };
+        let sitting = Sitting { target, site, plan, system: &system, quiet, folder, stop };
         let mut outcome = Ok(());
-        for part in left {
+        for part in parts {
             note(format_args!("{target}: {part}"));
             let mut found = journal.of(number).workloads.clone();
             let measured = Box::pin(sitting.measure(part, &mut found)).await;
@@ -69,7 +78,7 @@ impl Sitting<'_> {
         match part {
             Part::Login => {
                 let logins = Box::pin(measure_logins(plan.logins(), system, stop));
-                found.login = Some(self.beside(None, logins).await?);
+                found.login.push(self.beside(None, logins).await?);
             }
             Part::Idle => {
                 let gateway = system.gateway.clone().context("the gateway was not started here")?;
@@ -77,19 +86,19 @@ impl Sitting<'_> {
                 let idle = IdlePlan { connections, conversations, gateway, closed: CLOSED };
                 let floor = (Floor::IdleConnection, plan.socket_floor(plan.idle_connections));
                 let load = Box::pin(measure_idle(&idle, &system.endpoint, stop));
-                found.idle = Some(self.beside(Some(floor), load).await?);
+                found.idle.push(self.beside(Some(floor), load).await?);
             }
-            Part::LoadedFloors => found.loaded = Some(self.beside(None, Box::pin(self.loaded_floors())).await?),
-            Part::Group => found.group = Some(self.group(None, plan.group()).await?),
+            Part::LoadedFloors => found.loaded.push(self.beside(None, Box::pin(self.loaded_floors())).await?),
+            Part::Group => found.group.push(self.group(None, plan.group()).await?),
             Part::LargeGroup => {
-                found.large_group = Some(self.group(Some(Floor::WriteLoop), plan.large_group()).await?);
+                found.large_group.push(self.group(Some(Floor::WriteLoop), plan.large_group()).await?);
             }
-            Part::Burst => found.burst = Some(self.group(Some(Floor::CoalescedWriteLoop), plan.burst()).await?),
+            Part::Burst => found.burst.push(self.group(Some(Floor::CoalescedWriteLoop), plan.burst()).await?),
             Part::Reconnect => {
                 let reconnect = plan.reconnect();
                 let floor = (Floor::Handshake, plan.socket_floor(reconnect.connections));
                 let load = Box::pin(self.load(reconnect, ReconnectResult::fault));
-                found.reconnect = Some(self.beside(Some(floor), load).await?);
+                found.reconnect.push(self.beside(Some(floor), load).await?);
             }
         }
         Ok(())
@@ -106,7 +115,7 @@ impl Sitting<'_> {
         floor: Option<(Floor, FloorPlan)>,
         load: impl Future<Output = anyhow::Result<T>>,
     ) -> anyhow::Result<Beside<T>> {
-        let before = calibrate(self.folder).await?;
+        let before = self.calm().await?;
         let floor = match floor {
             Some((floor, plan)) => Some(measure_floor(floor, &plan, self.site, self.stop).await?),
             None => None,
@@ -114,6 +123,20 @@ impl Sitting<'_> {
         let found = load.await?;
         let after = calibrate(self.folder).await?;
         Ok(Beside { before, floor, found, after })
+    }
+
+    /// The calibration that finds the machine quiet, or the last one within the time there is for that.
+    async fn calm(&self) -> anyhow::Result<Calibration> {
+        // A quick run has no time for that.
+        let deadline = Instant::now() + if self.plan.quick { Duration::ZERO } else { QUIET_WAIT_MAX };
+        loop {
+            let found = calibrate(self.folder).await?;
+            let is_busy = self.quiet.is_some_and(|quiet| quiet.is_busier(&found));
+            if !is_busy || self.stop.is_cancelled() || Instant::now() >= deadline {
+                return Ok(found);
+            }
+            sleep(QUIET_POLL).await;
+        }
     }
 
     async fn loaded_floors(&self) -> anyhow::Result<FloorTimes> {

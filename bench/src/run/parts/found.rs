@@ -9,7 +9,7 @@ use crate::{
     run::FloorTimes,
 };
 
-/// Something that was measured once, between two calibrations.
+/// Something that was measured between two calibrations.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Beside<T> {
     pub(crate) before: Calibration,
@@ -19,21 +19,21 @@ pub(crate) struct Beside<T> {
     pub(crate) after: Calibration,
 }
 
-/// All that is measured once; none of what was not, or not yet.
+/// All of it, as often as it was measured by now, in that order.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Workloads {
-    pub(crate) login: Option<Beside<LoginResult>>,
+    pub(crate) login: Vec<Beside<LoginResult>>,
     /// Beside bare connections.
-    pub(crate) idle: Option<Beside<IdleResult>>,
+    pub(crate) idle: Vec<Beside<IdleResult>>,
     /// The floors beneath a message with many operations at the same time.
-    pub(crate) loaded: Option<Beside<FloorTimes>>,
-    pub(crate) group: Option<Beside<GroupResult>>,
+    pub(crate) loaded: Vec<Beside<FloorTimes>>,
+    pub(crate) group: Vec<Beside<GroupResult>>,
     /// A larger one, one message at a time, beside a write loop.
-    pub(crate) large_group: Option<Beside<GroupResult>>,
+    pub(crate) large_group: Vec<Beside<GroupResult>>,
     /// The same with several messages at a time, beside a coalesced write loop.
-    pub(crate) burst: Option<Beside<GroupResult>>,
+    pub(crate) burst: Vec<Beside<GroupResult>>,
     /// Beside bare handshakes.
-    pub(crate) reconnect: Option<Beside<ReconnectResult>>,
+    pub(crate) reconnect: Vec<Beside<ReconnectResult>>,
 }
 
 impl<T> Beside<T> {

@@ -9,7 +9,7 @@ use crate::{load::GroupPlan, run::RunPlan, target::TargetName};
 const GUESTS: u32 = 1_000;
 const JUDGED: f64 = 25_000.0;
 
-/// Something that is measured once.
+/// Something that is measured after the rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::run) enum Part {
     Login,
@@ -36,17 +36,27 @@ impl Part {
         }
     }
 
-    /// Whether it was measured.
-    pub(in crate::run) const fn is_in(self, found: &Workloads) -> bool {
+    /// How often it was measured.
+    pub(in crate::run) const fn times_in(self, found: &Workloads) -> usize {
         match self {
-            Self::Login => found.login.is_some(),
-            Self::Idle => found.idle.is_some(),
-            Self::LoadedFloors => found.loaded.is_some(),
-            Self::Group => found.group.is_some(),
-            Self::LargeGroup => found.large_group.is_some(),
-            Self::Burst => found.burst.is_some(),
-            Self::Reconnect => found.reconnect.is_some(),
+            Self::Login => found.login.len(),
+            Self::Idle => found.idle.len(),
+            Self::LoadedFloors => found.loaded.len(),
+            Self::Group => found.group.len(),
+            Self::LargeGroup => found.large_group.len(),
+            Self::Burst => found.burst.len(),
+            Self::Reconnect => found.reconnect.len(),
         }
+    }
+
+    /// What is left of it all, a start of the target each: all of it once, then all of it again, so that no part is measured in the
+    /// same minutes each time.
+    pub(in crate::run) fn left(target: &TargetName, plan: &RunPlan, found: &Workloads) -> Vec<Vec<Self>> {
+        let turn = |turn: usize| {
+            let sittings = Self::sittings(target).iter();
+            sittings.map(move |parts| parts.iter().copied().filter(|part| part.times_in(found) <= turn).collect())
+        };
+        (0..plan.times()).flat_map(turn).filter(|parts: &Vec<Self>| !parts.is_empty()).collect()
     }
 
     /// The connections that it has at the same time.
@@ -113,9 +123,22 @@ mod tests {
     fn each_part_is_known_by_what_it_left() {
         let found = workloads();
         let sittings = Part::sittings(&TargetName::Processes);
-        let left: Vec<Part> = sittings.iter().copied().flatten().copied().filter(|part| !part.is_in(&found)).collect();
+        let left: Vec<Part> =
+            sittings.iter().copied().flatten().copied().filter(|part| part.times_in(&found) == 0).collect();
         assert_eq!(left, [Part::LargeGroup, Part::Burst], "the sample has no large group");
-        assert!(sittings.iter().copied().flatten().all(|part| !part.is_in(&Workloads::default())));
+        assert!(sittings.iter().copied().flatten().all(|part| part.times_in(&Workloads::default()) == 0));
+    }
+
+    #[test]
+    fn all_is_measured_once_before_anything_again_and_goes_on_where_it_was_cut() {
+        let (quick, full) = (RunPlan::new(true, 1), RunPlan::new(false, 1));
+        let of = |plan: &RunPlan, found: &Workloads| Part::left(&TargetName::Processes, plan, found);
+        let all: Vec<Vec<Part>> = Part::sittings(&TargetName::Processes).iter().map(|parts| parts.to_vec()).collect();
+        assert_eq!(of(&quick, &Workloads::default()), all);
+        assert_eq!(of(&full, &Workloads::default()), [all.clone(), all.clone(), all.clone()].concat());
+        let large = vec![Part::LargeGroup, Part::Burst];
+        assert_eq!(of(&quick, &workloads()), std::slice::from_ref(&large));
+        assert_eq!(of(&full, &workloads()), [vec![large], all.clone(), all].concat());
     }
 
     #[test]

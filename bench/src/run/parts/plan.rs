@@ -25,6 +25,11 @@ const PAIRS: u32 = 50;
 const TALK_RATE: f64 = 250.0;
 
 impl RunPlan {
+    /// How often each part is measured: figures of one time have no interval. A quick run has no time for more.
+    pub(super) const fn times(&self) -> usize {
+        if self.quick { 1 } else { 3 }
+    }
+
     pub(super) const fn logins(&self) -> u32 {
         if self.quick { 1_000 } else { 5_000 }
     }
