@@ -43,6 +43,21 @@ impl RouteWriter {
         }
     }
 
+    /// Writes routes again; answers which were not there. A connection that went while its route was on its way was taken out of
+    /// the store before, so what is written of it then is taken out again.
+    pub(crate) async fn put_again(
+        &self,
+        routes: &[Route],
+        is_there: impl Fn(&Route) -> bool,
+    ) -> Result<Vec<u64>, SessionStoreError> {
+        let new = self.store.put(routes).await?;
+        let gone: Vec<Route> = routes.iter().filter(|route| !is_there(route)).cloned().collect();
+        if !gone.is_empty() {
+            self.store.remove(&gone).await?;
+        }
+        Ok(new)
+    }
+
     /// Takes it out, once whoever put it has an answer.
     pub(crate) async fn remove(&self, route: Route) -> Written {
         let store = self.store.clone();
@@ -65,21 +80,43 @@ mod tests {
     async fn whoever_comes_is_there_and_whoever_went_is_not() {
         let store = Arc::new(MemorySessionStore::default());
         let writer = RouteWriter::new(store.clone(), 300, &Lifecycle::new());
-        let route = |user_id: i64| Route {
+        let come = join_all((1..=300).map(|user| writer.put(route(user)))).await;
+        assert!(come.iter().all(Result::is_ok), "{come:?}");
+        let gone = join_all((1..=100).map(|user| writer.remove(route(user)))).await;
+        assert!(gone.iter().all(Result::is_ok), "{gone:?}");
+        assert_eq!(there(&store).await, (101..=300).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn a_route_that_is_written_again_while_its_connection_goes_does_not_stay() {
+        let store = Arc::new(MemorySessionStore::default());
+        let writer = RouteWriter::new(store.clone(), 300, &Lifecycle::new());
+        for user in [1, 2] {
+            writer.put(route(user)).await.unwrap();
+        }
+        // All were asked for before the first one went.
+        let all = [route(1), route(2), route(3)];
+        writer.remove(route(1)).await.unwrap();
+        let new = writer.put_again(&all, |route| route.user_id != 1).await.unwrap();
+        assert_eq!((new, there(&store).await), (vec![1, 3], vec![2, 3]));
+    }
+
+    fn route(user_id: i64) -> Route {
+        Route {
             user_id,
             connection_id: user_id.unsigned_abs(),
             instance: "gateway-1".into(),
             slot: 1,
             device_id: "device".into(),
-        };
-        let come = join_all((1..=300).map(|user| writer.put(route(user)))).await;
-        assert!(come.iter().all(Result::is_ok), "{come:?}");
-        let gone = join_all((1..=100).map(|user| writer.remove(route(user)))).await;
-        assert!(gone.iter().all(Result::is_ok), "{gone:?}");
+        }
+    }
+
+    /// Users who have a route, of the first three hundred.
+    async fn there(store: &MemorySessionStore) -> Vec<i64> {
         let users: Vec<i64> = (1..=300).collect();
-        let mut there: Vec<i64> =
-            store.look_up(&users).await.unwrap().routes.into_iter().map(|route| route.user_id).collect();
+        let routes = store.look_up(&users).await.unwrap().routes;
+        let mut there: Vec<i64> = routes.into_iter().map(|route| route.user_id).collect();
         there.sort_unstable();
-        assert_eq!(there, (101..=300).collect::<Vec<_>>());
+        there
     }
 }

@@ -86,7 +86,8 @@ impl Shared {
         let all = self.connections.all();
         for some in all.chunks(ROUTES_AT_ONCE) {
             let routes: Vec<Route> = some.iter().map(|connection| self.route_of(connection)).collect();
-            match self.routes.put(&routes).await {
+            let is_there = |route: &Route| self.connections.has(route.user_id, route.connection_id);
+            match self.route_writer.put_again(&routes, is_there).await {
                 Ok(new) => {
                     if !new.is_empty() {
                         // Whoever made a conversation large meanwhile could not know that they are here.

@@ -64,6 +64,12 @@ impl Connections {
         self.by_user.get(&user).map(|held| held.to_vec()).unwrap_or_default()
     }
 
+    /// Whether a user's connection of that number is there.
+    pub(crate) fn has(&self, user: UserId, connection_id: u64) -> bool {
+        let held = self.by_user.get(&user);
+        held.is_some_and(|held| held.iter().any(|one| one.identity.connection_id == connection_id))
+    }
+
     /// Every connection, as of now.
     pub(crate) fn all(&self) -> Vec<Arc<Connection>> {
         self.by_user.iter().flat_map(|held| held.value().clone()).collect()
