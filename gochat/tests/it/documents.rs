@@ -47,7 +47,8 @@ const UNDER_FAULTS: &str = "
 `gochat/tests/it/chaos.rs` says in one place which scenarios of `gochat-bench nemesis` are done with every run of the tests: some
 each time, and for as many more a seed chooses which, together ten minutes of load at most. The seed is `GOCHAT_CHAOS_SEED`, or the
 same one each time; a test that fails tells it. `scripts/test --full` does every scenario that a binary without failpoints can be
-hurt by; those of crashes and of wrong clocks, and any number of runs, are for `gochat-bench nemesis campaign`
+hurt by; `scripts/test --proof` makes one with failpoints and planted bugs in it, does every scenario, crashes and wrong clocks
+among them, and looks for each bug. Any number of runs is for `gochat-bench nemesis campaign`
 ([CONTRIBUTING.md](../CONTRIBUTING.md#proof-under-faults)). Slow and failing disks need strace, and that it may trace other
 processes: where it may not, the test of a failing disk fails and says so.
 ";
@@ -100,14 +101,12 @@ fn rendered() -> String {
         let _ = writeln!(text, "| {} | {what} | {names} |", rule.to_uppercase());
     }
     text.push_str(UNDER_FAULTS);
-    if root().join("docs/planted-bugs.md").exists() {
-        text.push_str("\n[Planted bugs](planted-bugs.md): what shows that the proof under faults can fail.\n");
-    }
-    if root().join("docs/campaign.md").exists() {
-        text.push_str(
-            "\n[A campaign under faults](campaign.md): runs of the nemesis in number, and what came of them.\n",
-        );
-    }
+    text.push_str(
+        "\n[A campaign under faults](campaign.md): runs of the nemesis in number, and what came of them.\n\n## Planted bugs\n",
+    );
+    let planted = fs::read_to_string(root().join("docs/planted-bugs.md")).unwrap();
+    let (_, under_its_title) = planted.split_once('\n').unwrap();
+    text.push_str(under_its_title);
     text
 }
 
