@@ -117,7 +117,7 @@ impl Gateway {
         let (edge, back) = (life.part(), life.part());
         let tls = options.http.tls.acceptor("gateway.http.tls", listener::PROTOCOL, &clock)?;
         // Bound first, so that a taken port is told before anything is announced; served last.
-        let listener = listener::bind(options.http.listen).map_err(failed)?;
+        let listener = listener::bind(&options.http).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let metrics = Arc::new(Metrics::new(&telemetry));
         let ready = readiness.check("gateway slot");

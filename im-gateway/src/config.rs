@@ -35,6 +35,8 @@ pub struct HttpOptions {
     pub origins: Vec<String>,
     /// TCP connections of this process, those that became WebSockets too.
     pub connections_max: usize,
+    /// Bytes that the system takes for a connection and has not sent yet; what comes behind them waits in the gateway.
+    pub unsent_bytes_max: u32,
     /// How long a client may take for the head of a request and again for its body, and be silent between requests.
     pub header_timeout_ms: u64,
     /// Bytes of a request's body.
@@ -117,6 +119,7 @@ impl Check for GatewayOptions {
         // Above that of WebSockets, so that one too many is told so.
         let connections_min = self.ws.connections_max.saturating_add(1);
         report.range("gateway.http.connections_max", self.http.connections_max, connections_min..=2_000_000);
+        report.range("gateway.http.unsent_bytes_max", self.http.unsent_bytes_max, 4_096..=16 << 20);
         report.range("gateway.http.header_timeout_ms", self.http.header_timeout_ms, 100..=600_000);
         report.range("gateway.http.body_bytes_max", self.http.body_bytes_max, 1_024..=16 << 20);
         report.range("gateway.http.outcome_timeout_ms", self.http.outcome_timeout_ms, 10..=60_000);

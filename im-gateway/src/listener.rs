@@ -80,10 +80,14 @@ impl Drop for Taken {
 }
 
 /// Takes the address, on which everybody waits until a [`Listener`] accepts them.
-pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn bind(options: &HttpOptions) -> io::Result<TcpListener> {
+    let address = options.listen;
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // Connections of a process before this one may not have ended yet.
     socket.set_reuseaddr(true)?;
+    // Whoever is accepted has it from here. Elsewhere the system's own bound is all there is.
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(&socket).set_tcp_notsent_lowat(options.unsent_bytes_max)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
@@ -274,12 +278,27 @@ fn ended_by_the_client(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use futures_util::future::try_join_all;
+    use im_infra::tls::TlsOptions;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
 
+    fn options(listen: &str) -> HttpOptions {
+        HttpOptions {
+            listen: listen.parse().unwrap(),
+            origins: Vec::new(),
+            connections_max: 1,
+            unsent_bytes_max: 131_072,
+            header_timeout_ms: 1_000,
+            body_bytes_max: 1_024,
+            outcome_timeout_ms: 1_000,
+            tls: TlsOptions::default(),
+        }
+    }
+
     #[tokio::test]
     async fn those_who_come_all_at_once_have_room_to_wait() {
-        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = bind(&options("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         // More than the standard library has room for. Nobody accepts them, so without room they would never be connected.
         let coming = try_join_all((0..192).map(|_| TcpStream::connect(address)));
@@ -289,8 +308,28 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_that_is_taken_is_told() {
-        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let again = bind(listener.local_addr().unwrap());
+        let listener = bind(&options("127.0.0.1:0")).unwrap();
+        let again = bind(&options(&listener.local_addr().unwrap().to_string()));
         assert_eq!(again.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[tokio::test]
+    async fn p8_r18_what_the_system_takes_for_a_slow_client_is_bounded_however_much_it_took_before() {
+        let listener = bind(&options("127.0.0.1:0")).unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(16_384).unwrap();
+        let mut client = socket.connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut near, _) = listener.accept().await.unwrap();
+        // The system's own bound grows with what a client takes.
+        let much = vec![b'x'; 64 << 20];
+        let mut taken = vec![0; much.len()];
+        let (written, read) = tokio::join!(near.write_all(&much), client.read_exact(&mut taken));
+        assert!(written.is_ok() && read.is_ok());
+        let mut waiting = 0;
+        while let Ok(bytes) = near.try_write(&much[..16_384]) {
+            waiting += bytes;
+        }
+        assert!((16_384..512 << 10).contains(&waiting), "{waiting}");
+        drop(client);
     }
 }

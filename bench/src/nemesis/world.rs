@@ -29,8 +29,9 @@ use crate::{ledger::Event, memory::private_dirty_bytes};
 pub(super) const LARGE_FROM: usize = 5;
 /// How long the route of a gateway that was killed counts: the least that `redis.route_ttl_ms` may be.
 pub(super) const ROUTE_TTL: Duration = Duration::from_secs(90);
-/// Where the way is narrow: as few frames as may be wait for a client.
-const NARROW: (&str, &str) = ("GOCHAT__GATEWAY__WS__QUEUE_FRAMES_MAX", "8");
+/// Where the way is narrow: as little as may be waits for a client, at its gateway and in the gateway's system.
+const NARROW: [(&str, &str); 2] =
+    [("GOCHAT__GATEWAY__WS__QUEUE_FRAMES_MAX", "8"), ("GOCHAT__GATEWAY__HTTP__UNSENT_BYTES_MAX", "16384")];
 /// How long the whole system may take to be ready again once nothing is wrong any more.
 const READY_MAX: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
@@ -84,7 +85,7 @@ impl World {
         };
         let hearing = Hearing::of(scenario.is_narrow());
         if hearing.narrow {
-            start.settings.push((NARROW.0.to_owned(), NARROW.1.to_owned()));
+            start.settings.extend(NARROW.map(|(key, value)| (key.to_owned(), value.to_owned())));
         }
         start.settings.extend(means.settings.iter().cloned());
         let infrastructure = match subject {
