@@ -93,8 +93,8 @@ pub(crate) enum Command {
     /// Rounds of floors and subject in turn on each target; writes the raw results, the document and its plots.
     ///
     /// After its rounds each target is measured with logins, idle connections and, on Kafka, groups and connections that are all
-    /// cut; in a full run three times, all of it in turn. What was measured is kept after each round and each of those, so that a run that was cut, by Ctrl-C or otherwise,
-    /// goes on with --resume.
+    /// cut; in a full run three times, all of it in turn. What was measured is kept after each round and each of those, so that a
+    /// run that was cut, by Ctrl-C or otherwise, goes on with --resume.
     Run(RunArgs),
     /// Writes the document and its plots again from raw results.
     Report(ReportArgs),

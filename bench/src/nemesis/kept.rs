@@ -30,7 +30,7 @@ pub(super) fn clear(history: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What went wrong, without the folders of this machine: it is published.
+/// What went wrong, without these folders: it is published.
 pub(super) fn told(error: &anyhow::Error, folders: &[&Path]) -> String {
     let mut told = format!("{error:#}");
     for folder in folders {
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_published_names_no_folder() {
+    fn what_is_published_does_not_name_the_folders_of_a_run() {
         let error = anyhow!("gateway-0 ended, see /a/b/c.logs").context("in /data/x");
         for folder in ["/a/b", "/a/b/"] {
             assert_eq!(told(&error, &[Path::new(folder), Path::new("/data")]), "in x: gateway-0 ended, see c.logs");

@@ -47,8 +47,8 @@ Written by `gochat-bench`, not by hand; the raw results are in `docs/performance
   its own with 20 conversations and sends its heartbeat. Each 200 users share their 20 groups, which are made before the first
   reading, so that thousands of users have them within seconds; none of the groups is large. Everybody has been connected once
   by then, 32 at a time: what a service keeps of users, within a bound of its own, is no connection's.
-- After the rounds, in a full run three times, all of it in turn, between calibrations of their own, the first of which waits up to
-  a minute until the disk is quiet: logins of guests and a group; and each just after the floor that it is compared with, idle
+- After the rounds, in a full run three times, all of it in turn, between calibrations of their own, for the first of which a full
+  run waits up to a minute until the disk is quiet: logins of guests and a group; and each just after the floor that it is compared with, idle
   connections, large groups and connections that are all cut at the same time. A quick run has fewer of everything, once.
 - A write loop goes through all sockets as often as the group gets a message or a burst, not again and again: most of what a
   write costs is to reach what no cache holds any more. The subject also does what it does without messages, the loop nothing.

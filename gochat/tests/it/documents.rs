@@ -47,8 +47,8 @@ const UNDER_FAULTS: &str = "
 `gochat/tests/it/chaos.rs` says in one place which scenarios of `gochat-bench nemesis` are done with every run of the tests: some
 each time, and for as many more a seed chooses which, together ten minutes of load at most. The seed is `GOCHAT_CHAOS_SEED`, or the
 same one each time; a test that fails tells it. `scripts/test --full` does every scenario that a binary without failpoints can be
-hurt by; `scripts/test --proof` makes one with failpoints and planted bugs in it, does every scenario, crashes and wrong clocks
-among them, and looks for each bug. Any number of runs is for `gochat-bench nemesis campaign`
+hurt by; `scripts/test --proof` makes one with failpoints and planted bugs in it, does as many runs as there are scenarios, crashes
+and wrong clocks among them, and looks for each bug. Any number of runs is for `gochat-bench nemesis campaign`
 ([CONTRIBUTING.md](../CONTRIBUTING.md#proof-under-faults)). Slow and failing disks need strace, and that it may trace other
 processes: where it may not, the test of a failing disk fails and says so.
 ";
