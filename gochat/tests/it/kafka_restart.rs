@@ -1,4 +1,4 @@
-//! All brokers go away in order and come back: every client of Kafka goes on by itself.
+//! All brokers go away in order and come back, or stand still: every client of Kafka goes on by itself.
 
 use std::{
     sync::{
@@ -10,11 +10,11 @@ use std::{
 
 use im_infra::{
     config::Secret,
-    mq::{Group, Kafka, KafkaOptions, NewRecord, Queue, Reader, Room, Topic},
+    mq::{Group, Kafka, KafkaOptions, MqError, NewRecord, Queue, Reader, Room, Topic},
     telemetry::Telemetry,
     testing::{eventually, eventually_within},
 };
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::timeout};
 
 use super::infrastructure::Infrastructure;
 
@@ -100,6 +100,28 @@ async fn every_client_of_kafka_gets_over_a_broker_that_ends_and_comes_back() {
     while let Some(ended) = tasks.join_next().await {
         assert!(ended.is_err_and(|error| error.is_cancelled()), "a task ended by itself");
     }
+}
+
+/// A worker that waited for such an answer would hold the process when it stops.
+#[tokio::test]
+async fn a_commit_waits_for_no_broker_once_its_partition_is_lost() {
+    let infrastructure = Infrastructure::start_only(&["kafka"]).await;
+    let options = KafkaOptions {
+        brokers: infrastructure.address("GOCHAT_TEST_KAFKA"),
+        partitions: 1,
+        session_timeout_ms: 1_000,
+        ..KafkaOptions::default()
+    };
+    let queue = Queue::new(Kafka::connect(&options).await.unwrap(), &Telemetry::for_tests());
+    queue.produce(Topic::Upstream, vec![NewRecord::keyed("key", "payload")], Room::External).await.unwrap();
+    let mut member = queue.join(Group::Logic, Topic::Upstream).await.unwrap();
+    let mut assignment = member.next().await.unwrap();
+    let records = assignment.reader.next(1).await.unwrap();
+    infrastructure.signal("kafka1", "STOP").await;
+    // Asked for while the partition is still ours, and never answered.
+    let committed = timeout(BACK_MAX, assignment.commit.commit(records[0].offset + 1)).await;
+    infrastructure.signal("kafka1", "CONT").await;
+    assert_eq!(committed, Ok(Err(MqError::Fenced)));
 }
 
 /// Sends 1, 2, 3 ..., each when the one before is confirmed, and again for as long as it is not.

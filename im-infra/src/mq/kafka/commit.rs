@@ -49,8 +49,16 @@ impl Commit for TapCommit {
         let job = Job { tap: self.tap.clone(), next, done };
         // The thread lives as long as there is someone to send it jobs.
         let gone = || MqError::Unavailable("the committing thread has ended".into());
-        self.jobs.send(job).await.map_err(|_| gone())?;
-        answered.await.map_err(|_| gone())?
+        let committed = async {
+            self.jobs.send(job).await.map_err(|_| gone())?;
+            answered.await.map_err(|_| gone())?
+        };
+        // The thread may wait for its answer for long after the partition is another's, where no coordinator is found.
+        tokio::select! {
+            biased;
+            committed = committed => committed,
+            () = self.tap.closed() => Err(MqError::Fenced),
+        }
     }
 }
 

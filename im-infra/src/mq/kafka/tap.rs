@@ -16,7 +16,7 @@ use rdkafka::{
     message::{BorrowedMessage, Headers as _},
 };
 use tokio::{sync::Notify, time::timeout};
-use tokio_util::sync::DropGuard;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
     super::{Headers, MqError, Reader, Record},
@@ -37,6 +37,7 @@ pub(super) struct Tap {
     request_timeout: Duration,
     source: Mutex<Source>,
     arrived: Arc<Notify>,
+    closed: CancellationToken,
 }
 
 struct Source {
@@ -44,7 +45,6 @@ struct Source {
     /// Holds the consumer: none once closed, so that no reader is the one who drops it. None, too, while the consumer is
     /// replaced.
     queue: Option<PartitionQueue<Events>>,
-    closed: bool,
     /// The first offset that was not handed out yet.
     next: u64,
     fault: Option<Fault>,
@@ -75,21 +75,24 @@ impl Tap {
         let arrived = Arc::new(Notify::new());
         let queue = Some(split(consumer, &partition, &arrived)?);
         let consumer = Arc::downgrade(consumer);
-        let source = Mutex::new(Source { consumer, queue, closed: false, next: from, fault: None });
-        Ok(Arc::new(Self { partition, request_timeout, source, arrived }))
+        let source = Mutex::new(Source { consumer, queue, next: from, fault: None });
+        let closed = CancellationToken::new();
+        Ok(Arc::new(Self { partition, request_timeout, source, arrived, closed }))
     }
 
     /// Nothing comes out any more, and nothing may be committed.
     pub(super) fn close(&self) {
-        let mut source = lock(&self.source);
-        source.closed = true;
-        let queue = source.queue.take();
-        drop(source);
-        drop(queue);
+        self.closed.cancel();
+        self.detach();
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        lock(&self.source).closed
+        self.closed.is_cancelled()
+    }
+
+    /// Returns once it is.
+    pub(super) async fn closed(&self) {
+        self.closed.cancelled().await;
     }
 
     /// Its consumer is of no use any more: nothing comes out until there is another. What was fetched and not handed out is
@@ -123,10 +126,10 @@ impl Tap {
     }
 
     fn take(&self, records_max: usize) -> Taken {
-        let mut source = lock(&self.source);
-        if source.closed {
+        if self.is_closed() {
             return Taken::Closed;
         }
+        let mut source = lock(&self.source);
         let records = source.drain(&self.partition, records_max.max(1));
         if !records.is_empty() {
             return Taken::Records(records);
