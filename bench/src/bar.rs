@@ -9,23 +9,32 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use crate::{measure::Length, output::note};
+use crate::output::note;
 
-const TEMPLATE: &str = "{prefix} {bar:24} {percent:>3} %, {eta} left, {wide_msg}";
+const OF_SECONDS: &str = "{prefix} {bar:24} {percent:>3} %, {eta} left, {wide_msg}";
+const OF_THINGS: &str = "{prefix} {bar:24} {pos} of {len}, {per_sec}, {eta} left";
 const BEAT: Duration = Duration::from_secs(1);
 
-/// Seconds of load that are done, of those that are planned. What is between them, such as reading histories, shows in the
-/// time left, which comes from how fast it went so far.
-pub(crate) struct Progress {
+/// What is done, of what is planned, and how long the rest will take at the pace of so far.
+pub(crate) struct Bar {
     /// None where nobody looks.
     bar: Option<ProgressBar>,
 }
 
-impl Progress {
-    /// Of so many seconds, of which some were done earlier.
-    pub(crate) fn start(what: impl Into<String>, seconds: u64, done: u64) -> Self {
-        let what: String = what.into();
-        let bar = ProgressBar::new(seconds).with_style(style()).with_prefix(what).with_position(done);
+impl Bar {
+    /// Of so many seconds of load, of which some were done earlier. What is between them, such as reading histories, shows in
+    /// the time left.
+    pub(crate) fn of_seconds(what: impl Into<String>, seconds: u64, done: u64) -> Self {
+        Self::start(OF_SECONDS, what.into(), seconds, done)
+    }
+
+    /// Of so many of what it is called by, with how many are done in a second.
+    pub(crate) fn of(what: impl Into<String>, count: u64) -> Self {
+        Self::start(OF_THINGS, what.into(), count, 0)
+    }
+
+    fn start(template: &str, what: String, length: u64, done: u64) -> Self {
+        let bar = ProgressBar::new(length).with_style(style(template)).with_prefix(what).with_position(done);
         if bar.is_hidden() {
             return Self { bar: None };
         }
@@ -49,22 +58,21 @@ impl Progress {
         }
     }
 
-    /// So many seconds more are done.
-    pub(crate) fn advance(&self, seconds: u64) {
+    /// So much more is done.
+    pub(crate) fn advance(&self, count: u64) {
         if let Some(bar) = &self.bar {
-            bar.inc(seconds);
+            bar.inc(count);
         }
     }
 
-    /// Waits for a load, and shows meanwhile how many messages are acknowledged in each second.
+    /// Waits for a load of so many seconds, and shows meanwhile how much is counted in each of them.
     pub(crate) async fn follow<T>(
         &self,
         what: &str,
-        length: Length,
-        acknowledged: &AtomicU64,
+        seconds: u64,
+        counted: &AtomicU64,
         mut load: impl Future<Output = T> + Unpin,
     ) -> T {
-        let seconds = length.whole_seconds();
         self.doing(what);
         let Some(bar) = &self.bar else { return load.await };
         let mut beat = interval_at(Instant::now() + BEAT, BEAT);
@@ -77,7 +85,7 @@ impl Progress {
                     return outcome;
                 }
                 _ = beat.tick() => {
-                    let now = acknowledged.load(Ordering::Relaxed);
+                    let now = counted.load(Ordering::Relaxed);
                     bar.set_message(format!("{what}: {}/s", now - before));
                     before = now;
                     if told < seconds {
@@ -90,7 +98,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for Bar {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -98,8 +106,8 @@ impl Drop for Progress {
     }
 }
 
-fn style() -> ProgressStyle {
-    ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
 }
 
 #[cfg(test)]
@@ -107,17 +115,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_template_is_valid() {
-        assert!(ProgressStyle::with_template(TEMPLATE).is_ok());
+    fn the_templates_are_valid() {
+        assert!([OF_SECONDS, OF_THINGS].into_iter().all(|template| ProgressStyle::with_template(template).is_ok()));
     }
 
     #[tokio::test]
     async fn a_load_is_awaited_where_nobody_looks_and_where_somebody_does() {
-        let length = Length { seconds: 1, warm_up_seconds: 0 };
-        let acknowledged = AtomicU64::new(0);
+        let counted = AtomicU64::new(0);
         for bar in [None, Some(ProgressBar::hidden())] {
-            let progress = Progress { bar: bar.clone() };
-            let outcome = progress.follow("load", length, &acknowledged, Box::pin(async { 7 })).await;
+            let progress = Bar { bar: bar.clone() };
+            let outcome = progress.follow("load", 1, &counted, Box::pin(async { 7 })).await;
             assert_eq!(outcome, 7);
             if let Some(bar) = bar {
                 assert_eq!(bar.position(), 1, "its seconds are done");

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::loads::{Told, load};
 use crate::{
+    bar::Bar,
     cli::{
         Cli, Command, DirectArgs, FloorsArgs, GroupArgs, IdleArgs, MixedArgs, ReconnectArgs, ReportArgs, RunArgs,
         SyncArgs,
@@ -28,7 +29,7 @@ use crate::{
         direct_table, document, floors_table, group_table, idle_table, mixed_table, reconnect_table, summary,
         sync_table,
     },
-    run::{Progress, RunPlan, RunResult, measure_all, play},
+    run::{RunPlan, RunResult, measure_all, play},
     target::{Process, TargetName, start},
 };
 
@@ -66,7 +67,7 @@ async fn direct(args: &DirectArgs, stop: &CancellationToken) -> anyhow::Result<(
     connections.check(std::process::id())?;
     let system = Box::pin(start(&args.target, &args.site)).await?;
     note(format_args!("{pairs} pairs at {}, seed {seed}", system.endpoint));
-    let progress = Progress::start("direct", length.whole_seconds(), 0);
+    let progress = Bar::of_seconds("direct", length.whole_seconds(), 0);
     let played = match system.gateway.as_ref().map_or(Ok(()), |gateway| connections.check(gateway.pid)) {
         Ok(()) => Box::pin(play(plan, &system, &progress, stop)).await,
         Err(error) => Err(error),

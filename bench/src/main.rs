@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+mod bar;
 mod cli;
 mod commands;
 mod error;

@@ -18,6 +18,7 @@ use super::{
     workload::before_load,
 };
 use crate::{
+    bar::Bar,
     measure::{slope, wait_until},
     output::note,
     target::{Endpoint, Process},
@@ -89,21 +90,23 @@ pub(crate) async fn measure_idle(
     let guests = before_load(Box::pin(prepare(each * STEPS, plan.conversations, endpoint)), stop).await?;
     let mut readings = vec![(0, settled(plan.gateway.pid, stop).await?)];
     let mut open = JoinSet::new();
+    let bar = Bar::of("connections", u64::from(each * STEPS));
     for guests in guests.chunks(each.max(1) as usize) {
         if stop.is_cancelled() {
             break;
         }
         let opening = stream::iter(guests).map(|guest| Socket::open(endpoint, guest)).buffer_unordered(AT_ONCE);
-        let sockets: Vec<Socket> = opening.try_collect().await?;
+        let sockets: Vec<Socket> = opening.inspect_ok(|_| bar.advance(1)).try_collect().await?;
         for mut socket in sockets {
             open.spawn(async move { socket.broken().await });
         }
         sleep(SETTLE).await;
         while open.try_join_next().is_some() {}
         let reading = (open.len() as u64, private_dirty_bytes(plan.gateway.pid)?);
-        note(format_args!("  {} connections: {} KB private dirty", reading.0, reading.1 / 1_024));
+        bar.say(format_args!("  {} connections: {} KB private dirty", reading.0, reading.1 / 1_024));
         readings.push(reading);
     }
+    drop(bar);
     ensure!(readings.len() > 1, "interrupted before a connection was open");
     let lost = u64::from(each) * (readings.len() as u64 - 1) - open.len() as u64;
     ensure!(lost == 0, "{lost} connections did not stay open");

@@ -50,6 +50,11 @@ impl Window {
         self.from <= at && at < self.to
     }
 
+    /// From the start to the end, the warm-up with them.
+    pub(crate) fn whole_seconds(&self) -> u64 {
+        self.to.duration_since(self.started).as_secs()
+    }
+
     /// Microseconds from the start, the ledger's zero; 0 for what lies before it.
     pub(crate) fn at_us(&self, at: Instant) -> u64 {
         micros(at.saturating_duration_since(self.started))

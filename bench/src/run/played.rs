@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::Progress;
 use crate::{
+    bar::Bar,
     load::{Direct, DirectPlan, DirectResult, Drive, Played},
     measure::{CpuUse, Window, cpu_over},
     target::System,
@@ -30,7 +30,7 @@ impl LoadResult {
 pub(crate) async fn play(
     plan: DirectPlan,
     system: &System,
-    progress: &Progress,
+    progress: &Bar,
     stop: &CancellationToken,
 ) -> anyhow::Result<(LoadResult, Played)> {
     let what = name(&plan);
@@ -40,7 +40,7 @@ pub(crate) async fn play(
     let window = Window::starting_now(plan.length);
     let playing = Box::pin(direct.play(window, stop));
     let both = Box::pin(async { tokio::join!(playing, cpu_over(window, &system.processes, stop)) });
-    let (played, cpu) = progress.follow(&what, plan.length, &acknowledged, both).await;
+    let (played, cpu) = progress.follow(&what, plan.length.whole_seconds(), &acknowledged, both).await;
     let played = played?;
     Ok((LoadResult { load: played.result.clone(), cpu: cpu? }, played))
 }

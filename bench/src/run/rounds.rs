@@ -7,13 +7,14 @@ use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    FloorTimes, Knee, LoadResult, Progress, Round, RunPlan, Spreads,
+    FloorTimes, Knee, LoadResult, Round, RunPlan, Spreads,
     journal::Journal,
     parts::measure_parts,
     play,
     road::{TWO_HOPS, on_the_road},
 };
 use crate::{
+    bar::Bar,
     floors::{Floor, FloorPlan, FloorResult, floors_of, measure_floor},
     load::DirectPlan,
     measure::calibrate,
@@ -28,7 +29,7 @@ struct Rounds<'a> {
     target: &'a TargetName,
     site: &'a Site,
     plan: RunPlan,
-    progress: Progress,
+    progress: Bar,
     stop: &'a CancellationToken,
     /// Where the calibration writes.
     folder: &'a Path,
@@ -69,7 +70,7 @@ impl<'a> Rounds<'a> {
         let (floors, of_tenth) = floor_counts(target, site, plan);
         let each = plan.seconds_of_round(floors, of_tenth);
         let warm_up = plan.seconds_of_warm_up(of_tenth);
-        let progress = Progress::start(target.to_string(), warm_up + plan.rounds * each, done * each);
+        let progress = Bar::of_seconds(target.to_string(), warm_up + plan.rounds * each, done * each);
         Self { target, site, plan, progress, stop, folder }
     }
 

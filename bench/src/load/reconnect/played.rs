@@ -16,6 +16,7 @@ use super::{
     result::Course,
 };
 use crate::{
+    bar::Bar,
     load::{
         account::Accounts,
         limits::Connections,
@@ -117,9 +118,11 @@ async fn resume(
     (cut_at, limit, in_flight): (Instant, Instant, u32),
     stop: &CancellationToken,
 ) -> BTreeMap<usize, Back> {
+    let bar = Bar::of("back", everybody.len() as u64);
     let coming = stream::iter(everybody.into_iter().enumerate())
         .map(|(number, alive)| async move { (number, alive.resume(endpoint, cut_at).await) });
-    coming.buffer_unordered(in_flight as usize).take_until(Box::pin(until(limit, stop))).collect().await
+    let back = coming.buffer_unordered(in_flight as usize).inspect(|_| bar.advance(1));
+    back.take_until(Box::pin(until(limit, stop))).collect().await
 }
 
 /// Some of those who came back write to each other.

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Progress;
 use crate::{
+    bar::Bar,
     load::Sum,
     measure::{CpuUse, Window, cpu_over},
     target::System,
@@ -24,7 +25,10 @@ pub(crate) async fn played<T: Send + 'static>(
     (system, progress): (&System, &Progress),
     (window, stop): (Window, &CancellationToken),
 ) -> anyhow::Result<(Vec<T>, Ended)> {
-    let (cpu, ()) = tokio::join!(cpu_over(window, &system.processes, stop), progress.settle(window, stop));
+    let bar = Bar::of_seconds("load", window.whole_seconds(), 0);
+    let both = async { tokio::join!(cpu_over(window, &system.processes, stop), progress.settle(window, stop)) };
+    let (cpu, ()) = bar.follow("pushes", window.whole_seconds(), progress.pushes(), Box::pin(both)).await;
+    drop(bar);
     let mut played = Vec::with_capacity(playing.len());
     while let Some(one) = playing.join_next().await {
         played.push(one.context("a user panicked")?);

@@ -55,6 +55,11 @@ impl Progress {
         self.come.fetch_add(count, Relaxed);
     }
 
+    /// Messages that came to somebody.
+    pub(crate) const fn pushes(&self) -> &AtomicU64 {
+        &self.come
+    }
+
     /// Answers and deliveries that are missing.
     pub(crate) fn missing(&self) -> u64 {
         self.unanswered.load(Relaxed) + self.due.load(Relaxed).saturating_sub(self.come.load(Relaxed))

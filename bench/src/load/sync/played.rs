@@ -18,6 +18,7 @@ use super::{
     writer::Writer,
 };
 use crate::{
+    bar::Bar,
     load::{
         account::Accounts,
         client::Socket,
@@ -80,6 +81,7 @@ async fn come_back(
     endpoint: &Endpoint,
     lanes: Vec<mpsc::Receiver<Instant>>,
 ) -> anyhow::Result<Vec<Back>> {
+    let bar = Bar::of("level", devices.len() as u64);
     let (mut coming, mut devices) = (JoinSet::new(), devices.into_iter());
     for mut times in lanes {
         while let Some((due, device)) = times.recv().await.and_then(|due| Some((due, devices.next()?))) {
@@ -88,6 +90,7 @@ async fn come_back(
     }
     let mut back = Vec::new();
     while let Some(one) = coming.join_next().await {
+        bar.advance(1);
         back.push(one.context("a device panicked")?);
     }
     Ok(back)
