@@ -4,7 +4,6 @@
 use std::{convert::Infallible, net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
-use backon::{ExponentialBuilder, Retryable as _};
 use governor::{Quota, RateLimiter};
 use im_infra::{
     clock::Clock,
@@ -47,10 +46,6 @@ const SHRINK_TICKS: u64 = 40;
 const TIDY_TICKS: u64 = 240;
 /// How long a gateway waits before it asks again for a slot.
 const SLOT_RETRY_MS: u64 = 1_000;
-
-/// How long a gateway waits at first before it looks again for its partition, and how often it does.
-const QUEUE_RETRY: Duration = Duration::from_millis(100);
-const QUEUE_RETRIES: usize = 8;
 
 /// What im-gateway stands on.
 pub struct GatewayParts {
@@ -124,11 +119,8 @@ impl Gateway {
         let slot = lease(&*registry, queue.partitions(Topic::Downstream), &metrics).await?;
         metrics.slot_held.record(1, &[]);
         ready.set(true);
-        let reader = patiently(async || {
-            let end = queue.end(Topic::Downstream, slot.number).await?;
-            queue.read(Topic::Downstream, slot.number, end).await
-        })
-        .await?;
+        let end = queue.end(Topic::Downstream, slot.number).await?;
+        let reader = queue.read(Topic::Downstream, slot.number, end).await?;
 
         let origin = mq::Origin { instance: instance.clone(), slot: slot.number };
         let producer = Producer::start(queue.clone(), options.window.commands_max, &back);
@@ -241,16 +233,6 @@ async fn lease(registry: &dyn Registry, count: u32, metrics: &Metrics) -> Result
     }
 }
 
-/// Does what may fail for a moment while a partition has no leader: some half a minute long.
-async fn patiently<T>(work: impl AsyncFn() -> Result<T, MqError>) -> Result<T, MqError> {
-    let wait = ExponentialBuilder::default().with_min_delay(QUEUE_RETRY).with_max_times(QUEUE_RETRIES);
-    (|| work())
-        .retry(wait)
-        .when(MqError::is_transient)
-        .notify(|error, after| tracing::warn!(%error, ?after, "the queue is not there yet, trying again"))
-        .await
-}
-
 fn serve((socket, tls): (TcpListener, Option<TlsAcceptor>), shared: &Arc<Shared>, life: &Lifecycle) {
     let router = http::router(shared.clone());
     let listener = Listener::new(router, &shared.options.http, tls, shared.metrics.clone(), life.clone());
@@ -294,30 +276,4 @@ async fn maintain(shared: Arc<Shared>, deliver: Arc<Deliver>, stopping: Cancella
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use super::*;
-
-    /// How often it was tried until it answered this, where it fails so often.
-    async fn tried(failures: usize, error: MqError) -> (usize, Result<(), MqError>) {
-        let count = Cell::new(0);
-        let done = patiently(async || {
-            count.set(count.get() + 1);
-            if count.get() > failures { Ok(()) } else { Err(error.clone()) }
-        })
-        .await;
-        (count.get(), done)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_gateway_waits_for_its_partition_and_not_for_ever() {
-        let away = || MqError::Unavailable("no leader".into());
-        assert_eq!(tried(3, away()).await, (4, Ok(())));
-        assert_eq!(tried(100, away()).await, (QUEUE_RETRIES + 1, Err(away())));
-        assert_eq!(tried(100, MqError::Fenced).await, (1, Err(MqError::Fenced)), "no repetition helps");
-    }
 }

@@ -1,10 +1,6 @@
 //! The topics: made where they are missing, counted where they are not.
 
-use std::{
-    collections::HashMap,
-    thread,
-    time::{Duration, Instant},
-};
+use std::collections::HashMap;
 
 use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
@@ -16,13 +12,10 @@ use super::{
     super::{MqError, Partitioning, Topic},
     KafkaOptions,
     callbacks::Quiet,
-    client::native,
+    client::{native, within},
     error::{unavailable, unusable},
     settings,
 };
-
-/// A new topic is not known everywhere at once: how soon to look again.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Makes the topics that are missing and returns how many partitions each has. Blocks.
 pub(super) fn prepare(options: &KafkaOptions, runtime: &Handle) -> Result<HashMap<Topic, u32>, MqError> {
@@ -94,25 +87,14 @@ fn compare(admin: &AdminClient<Quiet>, options: &KafkaOptions, runtime: &Handle)
 /// How many partitions a topic has, as soon as the cluster knows.
 fn count(admin: &AdminClient<Quiet>, options: &KafkaOptions, topic: Topic) -> Result<u32, MqError> {
     let name = options.topic_name(topic);
-    within(options.request_timeout(), || {
-        let answer = admin.inner().fetch_metadata(Some(&name), options.request_timeout());
+    within(options.request_timeout(), |left| {
+        let answer = admin.inner().fetch_metadata(Some(&name), left);
         let metadata = answer.map_err(|error| unavailable(&error))?;
         // The list of partitions must not be touched where there is an error.
         let found = metadata.topics().first().filter(|found| found.error().is_none());
         let missing = || MqError::Unavailable(format!("topic {name} does not exist"));
         found.map(|found| u32::try_from(found.partitions().len()).unwrap_or(u32::MAX)).ok_or_else(missing)
     })
-}
-
-/// Tries again for that long, if it may pass: an answer is also lost with the connection that it would have come over. Blocks.
-fn within<T>(limit: Duration, mut attempt: impl FnMut() -> Result<T, MqError>) -> Result<T, MqError> {
-    let until = Instant::now() + limit;
-    loop {
-        match attempt() {
-            Err(error) if error.is_transient() && Instant::now() < until => thread::park_timeout(LOOK_AGAIN),
-            done => return done,
-        }
-    }
 }
 
 pub(super) fn check(options: &KafkaOptions, topic: Topic, found: u32) -> Result<(), MqError> {
@@ -131,19 +113,6 @@ pub(super) fn check(options: &KafkaOptions, topic: Topic, found: u32) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_may_pass_is_tried_again_for_as_long_as_a_request_may_take() {
-        let tried = |limit: Duration, mut failures: Vec<MqError>| {
-            let done = within(limit, || failures.pop().map_or(Ok(()), Err));
-            (done, failures.len())
-        };
-        let away = || MqError::Unavailable("connection lost".into());
-        assert_eq!(tried(Duration::from_secs(10), vec![away(), away()]), (Ok(()), 0));
-        assert_eq!(tried(Duration::ZERO, vec![away(), away()]), (Err(away()), 1), "not for ever");
-        let refused = || MqError::Refused("no such setting".into());
-        assert_eq!(tried(Duration::from_secs(10), vec![away(), refused()]), (Err(refused()), 1), "no repetition helps");
-    }
 
     #[test]
     fn a_topic_whose_order_hangs_on_its_partitions_must_have_as_many_as_configured() {

@@ -3,7 +3,7 @@
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rdkafka::{ClientContext, Offset, TopicPartitionList, client::Client, error::KafkaError};
@@ -19,6 +19,8 @@ pub(super) const POLL_WAIT: Duration = Duration::from_millis(250);
 pub(super) const STEP_WAIT: Duration = Duration::from_millis(5);
 /// Before a call that failed is made again.
 pub(super) const RETRY_WAIT: Duration = Duration::from_millis(250);
+/// The same where somebody waits for it: a new topic is not known everywhere at once.
+const SOON: Duration = Duration::from_millis(100);
 
 /// A partition, by its name in the cluster.
 #[derive(Clone, Debug)]
@@ -75,6 +77,22 @@ pub(super) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(call).await.unwrap_or_else(|error| Err(MqError::Unavailable(error.to_string())))
 }
 
+/// Tries again for that long what may pass: an answer is lost with its connection, a partition changes its leader or has none
+/// yet. An attempt has the time that is left. Blocks.
+pub(super) fn within<T>(
+    limit: Duration,
+    mut attempt: impl FnMut(Duration) -> Result<T, MqError>,
+) -> Result<T, MqError> {
+    let until = Instant::now() + limit;
+    let left = || until.saturating_duration_since(Instant::now());
+    loop {
+        match attempt(left()) {
+            Err(error) if error.is_transient() && left() > SOON => thread::park_timeout(SOON),
+            done => return done,
+        }
+    }
+}
+
 // A client's thread waits in librdkafka for its whole life. It is not joined, as that would block whoever drops the client;
 // `Kafka::counted_by` lets the process wait for it.
 #[allow(clippy::disallowed_methods)]
@@ -102,4 +120,22 @@ pub(super) fn alone<T>(mut shared: Arc<T>, serve: impl Fn(&T)) -> T {
 /// A lock whose holder panicked still guards data that is whole: every change under it is a single step.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_is_tried_again_for_as_long_as_a_request_may_take() {
+        let tried = |limit: Duration, mut failures: Vec<MqError>| {
+            let done = within(limit, |_| failures.pop().map_or(Ok(()), Err));
+            (done, failures.len())
+        };
+        let away = || MqError::Unavailable("connection lost".into());
+        assert_eq!(tried(Duration::from_secs(10), vec![away(), away()]), (Ok(()), 0));
+        assert_eq!(tried(Duration::ZERO, vec![away(), away()]), (Err(away()), 1), "not for ever");
+        let refused = || MqError::Refused("no such setting".into());
+        assert_eq!(tried(Duration::from_secs(10), vec![away(), refused()]), (Err(refused()), 1), "no repetition helps");
+    }
 }

@@ -19,7 +19,7 @@ use super::{
     super::{MqError, Routed, Topic},
     KafkaOptions,
     callbacks::abandon,
-    client::{POLL_WAIT, Partition, RETRY_WAIT, STEP_WAIT, alone, blocking, lock, native, start_thread},
+    client::{POLL_WAIT, Partition, RETRY_WAIT, STEP_WAIT, alone, blocking, lock, native, start_thread, within},
     delivery::{Batch, Deliveries},
     error::{undelivered, unusable},
     lost::{Replaced, Watch},
@@ -113,7 +113,7 @@ impl Producer {
     /// The oldest offset of a partition, and one past the newest.
     pub(super) async fn watermarks(&self, partition: Partition) -> Result<(u64, u64), MqError> {
         let (client, timeout) = (self.client()?, self.request_timeout);
-        blocking(move || partition.watermarks(client.client(), timeout)).await
+        blocking(move || within(timeout, |left| partition.watermarks(client.client(), left))).await
     }
 
     /// For the length of a call.
