@@ -12,7 +12,7 @@ use im_infra::{
     config::Secret,
     mq::{Group, Kafka, KafkaOptions, MqError, NewRecord, Queue, Reader, Room, Topic},
     telemetry::Telemetry,
-    testing::{eventually, eventually_within},
+    testing::eventually_within,
 };
 use tokio::{task::JoinSet, time::timeout};
 
@@ -21,8 +21,9 @@ use super::infrastructure::Infrastructure;
 /// Processes: each produces to a partition of its own and reads it.
 const PROCESSES: u32 = 24;
 const ROUNDS_MAX: usize = 10;
-/// From the broker's return on: until a client is known to be lost, replaced, and at work again.
-const BACK_MAX: Duration = Duration::from_secs(30);
+/// From the broker's return on: until a client is known to be lost, replaced, and at work again. It takes a few seconds where
+/// nothing else is to be done.
+const BACK_MAX: Duration = Duration::from_secs(60);
 
 /// What one process has confirmed, and what came back.
 #[derive(Default)]
@@ -40,6 +41,7 @@ async fn every_client_of_kafka_gets_over_a_broker_that_ends_and_comes_back() {
         partitions: 2,
         downstream_partitions: PROCESSES,
         session_timeout_ms: 6_000,
+        request_timeout_ms: 60_000,
         ..KafkaOptions::default()
     };
     // A client loses its way in the moment in which the broker, about to end, names no broker any more: so it asks often.
@@ -64,7 +66,7 @@ async fn every_client_of_kafka_gets_over_a_broker_that_ends_and_comes_back() {
     for (queue, _) in all.iter().take(4) {
         tasks.spawn(consume(queue.clone(), consumed.clone()));
     }
-    eventually("all of them to be at work", || async {
+    eventually_within(BACK_MAX, "all of them to be at work", || async {
         let busy = all.iter().all(|(_, seen)| seen.read.load(Ordering::Relaxed) > 0);
         (busy && consumed.load(Ordering::Relaxed) > 0).then_some(())
     })
@@ -95,7 +97,7 @@ async fn every_client_of_kafka_gets_over_a_broker_that_ends_and_comes_back() {
             .all(|(_, seen)| seen.read.load(Ordering::Relaxed) >= seen.confirmed.load(Ordering::Relaxed))
             .then_some(())
     };
-    eventually("what was confirmed to be read", settled).await;
+    eventually_within(BACK_MAX, "what was confirmed to be read", settled).await;
     tasks.abort_all();
     while let Some(ended) = tasks.join_next().await {
         assert!(ended.is_err_and(|error| error.is_cancelled()), "a task ended by itself");
