@@ -113,7 +113,8 @@ impl Committer {
         }
     }
 
-    /// One request for all. Blocks until it is answered, or no coordinator was found for the length of a session.
+    /// One request for all. Blocks until it is answered, which takes many times the length of a session where no coordinator is
+    /// found.
     fn commit(&self, jobs: &[Job]) -> Result<(), KafkaError> {
         let mut positions: BTreeMap<u32, u64> = BTreeMap::new();
         for job in jobs {
