@@ -73,8 +73,10 @@ pub struct RememberOptions {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TogetherOptions {
-    /// Joint batches under way at the same time. What arrives meanwhile goes into the next one.
+    /// Joint batches under way at the same time, at most. What arrives meanwhile goes into the next one.
     pub at_once: usize,
+    /// Records that are enough for a joint batch beside one under way; fewer wait until that is over, or slow.
+    pub further_from: usize,
     /// Records of a joint batch.
     pub records_max: usize,
 }
@@ -96,6 +98,7 @@ impl Check for LogicOptions {
         report.range("logic.remember.users_max", self.remember.users_max, 0..=100_000_000);
         report.range("logic.remember.rows_max", self.remember.rows_max, 0..=100_000_000);
         report.range("logic.together.at_once", self.together.at_once, 1..=1_000);
+        report.range("logic.together.further_from", self.together.further_from, 1..=5_000);
         report.range("logic.together.records_max", self.together.records_max, 1..=5_000);
         self.consume.check("logic.consume", report);
     }

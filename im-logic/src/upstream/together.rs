@@ -1,6 +1,7 @@
-//! Batches of several partitions, handled together: whatever has arrived while the joint batches before were under way. With little
+//! Batches of several partitions, handled together: whatever has arrived while the joint batch before was under way. With little
 //! load a batch goes alone and at once; with more, one call to im-repo, one transaction and one record to each gateway carry
-//! the commands of many partitions. No timer decides.
+//! the commands of many partitions. What waits goes beside the batch under way where it is enough to be worth a transaction of
+//! its own, or where that one is slow; otherwise the two would take from each other's speed and each would carry less.
 //!
 //! A failure of several batches says nothing of any of them, nor does it if they take too long: each is handled apart then, and
 //! has a failure of its own. Its partition goes alone until that is over, so that it holds nobody up.
@@ -21,8 +22,8 @@ use futures_util::FutureExt as _;
 use im_infra::mq::{Failure, Handler, Record};
 use proto::{Error, ErrorCode};
 use tokio::{
-    sync::{Semaphore, SemaphorePermit, oneshot},
-    time::timeout,
+    sync::{AcquireError, Semaphore, SemaphorePermit, oneshot},
+    time::{sleep, timeout},
 };
 
 use crate::{
@@ -37,15 +38,21 @@ const JOINT_BYTES: usize = 1 << 20;
 /// and less than a call may take.
 const TURN_MAX: Duration = Duration::from_secs(2);
 
+/// After how long a batch that waits goes beside one under way, however few its records are.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 /// Lets a handler handle batches together. Batches of different partitions share no conversation. Those of one partition wait at
 /// the same time only where one of them is not ours any more.
 pub(crate) struct Together<H> {
     handler: H,
     waiting: Mutex<VecDeque<Waiting>>,
-    /// One for each joint batch that may be under way.
-    turns: Semaphore,
+    /// One: whoever has it needs no company.
+    first: Semaphore,
+    /// One for each joint batch that may be under way beside that one.
+    further: Semaphore,
     /// Partitions whose batch could not be handled yet.
     apart: Mutex<HashSet<u32>>,
+    further_from: usize,
     records_max: usize,
     last_id: AtomicU64,
     metrics: Metrics,
@@ -68,14 +75,38 @@ enum Verdict {
 
 impl<H: Handler> Together<H> {
     pub(crate) fn new(handler: H, options: &TogetherOptions, metrics: Metrics) -> Self {
-        let turns = Semaphore::new(options.at_once);
+        let &TogetherOptions { at_once, further_from, records_max } = options;
+        let (first, further) = (Semaphore::new(1), Semaphore::new(at_once.saturating_sub(1)));
         let (waiting, apart) = (Mutex::default(), Mutex::default());
-        Self { handler, waiting, turns, apart, records_max: options.records_max, last_id: AtomicU64::new(0), metrics }
+        Self { handler, waiting, first, further, apart, further_from, records_max, last_id: AtomicU64::new(0), metrics }
     }
 
     /// The handler itself.
     pub(crate) const fn alone(&self) -> &H {
         &self.handler
+    }
+
+    /// A turn for a batch that need not wait.
+    fn turn_now(&self, batch: &[Record]) -> Option<SemaphorePermit<'_>> {
+        let is_enough = || {
+            let waiting: usize = lock(&self.waiting).iter().map(|one| one.records.len()).sum();
+            waiting + batch.len() >= self.further_from
+        };
+        let turn = self.first.try_acquire().ok();
+        turn.or_else(|| if is_enough() { self.further.try_acquire().ok() } else { None })
+    }
+
+    /// A turn for a batch that waits.
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
+        let beside = async {
+            sleep(PATIENCE).await;
+            self.further.acquire().await
+        };
+        tokio::select! {
+            biased;
+            turn = self.first.acquire() => turn,
+            turn = beside => turn,
+        }
     }
 
     fn add(&self, batch: &[Record]) -> (u64, oneshot::Receiver<Verdict>) {
@@ -177,14 +208,14 @@ impl<H: Handler> Handler for Together<H> {
         if self.goes_apart(batch) {
             return self.handle_apart(batch).await;
         }
-        if let Ok(turn) = self.turns.try_acquire() {
+        if let Some(turn) = self.turn_now(batch) {
             return self.lead(batch, turn).await;
         }
         let (id, mut verdict) = self.add(batch);
         let turn = tokio::select! {
             biased;
             verdict = &mut verdict => return self.obey(verdict.ok(), batch).await,
-            turn = self.turns.acquire() => turn,
+            turn = self.turn() => turn,
         };
         let closed = |_| Failure::Unknown(Error::new(ErrorCode::Internal).with("part", "joint batches"));
         let turn = turn.map_err(closed)?;

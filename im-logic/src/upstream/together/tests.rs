@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use im_infra::{mq::Topic, telemetry::Telemetry, testing::eventually};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 
 use super::*;
 
@@ -45,9 +45,12 @@ fn record(partition: u32, payload: &'static str) -> Record {
 }
 
 fn together(script: Script, records_max: usize) -> (Arc<Together<Script>>, Telemetry) {
+    with(script, &TogetherOptions { at_once: 1, further_from: 1, records_max })
+}
+
+fn with(script: Script, options: &TogetherOptions) -> (Arc<Together<Script>>, Telemetry) {
     let telemetry = Telemetry::for_tests();
-    let options = TogetherOptions { at_once: 1, records_max };
-    (Arc::new(Together::new(script, &options, Metrics::new(&telemetry))), telemetry)
+    (Arc::new(Together::new(script, options, Metrics::new(&telemetry))), telemetry)
 }
 
 /// How many batches were counted: alone, joint, apart.
@@ -139,4 +142,39 @@ async fn a_partition_goes_alone_until_its_batch_was_handled() {
     assert!(together.goes_apart(&[record(1, "a")]));
     together.handle(&[record(1, "a")]).await.unwrap();
     assert!(!together.goes_apart(&[record(1, "a")]));
+}
+
+/// How long a batch waits beside one that hangs, if two may be under way and three records are enough.
+async fn waits_beside_one_that_hangs(payloads: &[&'static str]) -> Duration {
+    let (together, _) = with(Script::default(), &TogetherOptions { at_once: 2, further_from: 3, records_max: 10 });
+    let (one, began) = ([record(1, "h")], Instant::now());
+    let another: Vec<Record> = payloads.iter().map(|payload| record(2, payload)).collect();
+    tokio::select! {
+        biased;
+        _ = together.handle(&one) => panic!("it hangs"),
+        done = together.handle(&another) => done.unwrap(),
+    }
+    began.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_enough_goes_beside_a_batch_under_way_and_what_is_not_waits_a_moment() {
+    assert_eq!(waits_beside_one_that_hangs(&["a", "b", "c"]).await, Duration::ZERO);
+    let waited = waits_beside_one_that_hangs(&["a", "b"]).await;
+    assert!((PATIENCE..TURN_MAX).contains(&waited), "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_is_counted_with_what_arrives() {
+    let (together, _) = with(Script::default(), &TogetherOptions { at_once: 2, further_from: 3, records_max: 10 });
+    let batches = [[record(1, "h")], [record(2, "a")], [record(3, "b")], [record(4, "c")]];
+    let began = Instant::now();
+    let [first, rest @ ..] = &batches;
+    tokio::select! {
+        biased;
+        _ = together.handle(first) => panic!("it hangs"),
+        done = futures_util::future::try_join_all(rest.iter().map(|batch| together.handle(batch))) => drop(done.unwrap()),
+    }
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    assert_eq!(lock(&together.alone().calls).clone(), [b"h".to_vec(), b"cab".to_vec()]);
 }
