@@ -143,7 +143,11 @@ async fn r15_a_gateway_that_starts_anew_loads_a_large_conversation_before_it_fan
     for name in ["alice", "bob", "carol"] {
         users.push(User::register(&server, name).await);
     }
+    let mut alice = Socket::open(&server, &users[0], Format::Proto).await;
     let group = group(&server, &users.iter().collect::<Vec<_>>()).await;
+    gets(&mut alice, 1).await;
+    // What makes it large follows the answer, and would come behind "one" if the server died before.
+    assert!(is_flip(&gets(&mut alice, 2).await));
     let server = server.kill_and_restart().await;
     let mut sockets = Vec::new();
     for user in &users {
