@@ -1,15 +1,12 @@
 //! Where the same test runs twice: in the one process of standalone, and in processes of their own on Kafka, etcd, Redis and
 //! MariaDB.
 
-use std::{
-    net::TcpListener,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use im_infra::{
     mq::{EmbeddedLog, EmbeddedLogOptions, Group, NewRecord, Queue, Room, Topic},
     telemetry::Telemetry,
-    testing::{eventually, infra},
+    testing::{eventually, free_address, infra},
 };
 use tempfile::TempDir;
 
@@ -52,8 +49,8 @@ impl Deployment {
     pub(crate) async fn start(kind: Kind, settings: &[(&str, &str)]) -> Self {
         match kind {
             Kind::Standalone => {
-                // Bound and let go: who calls must know the port.
-                let rpc = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+                // Who calls must know the port.
+                let rpc = free_address();
                 let mut all = vec![("RPC__LISTEN", rpc.as_str())];
                 all.extend_from_slice(settings);
                 let server = Server::with(&all).await;

@@ -11,10 +11,10 @@ use std::{
 
 use im_infra::{
     mq::{Group, NewRecord, Room, Topic},
-    testing::infra,
+    testing::{free_address, infra},
 };
 
-use self::site::{PASSWORD, Site, dead_port, doctor};
+use self::site::{PASSWORD, Site, doctor};
 use super::server::Server;
 
 /// Every file below with its bytes, but for the index that SQLite makes of its log.
@@ -92,7 +92,7 @@ async fn a_database_server_of_each_kind_is_asked_in_its_own_words() {
 async fn a_server_that_is_down_is_named_with_its_key() {
     let site = Site::new().await;
     site.prepare().await;
-    let address = format!("127.0.0.1:{}", dead_port());
+    let address = free_address();
     let database = format!("mysql://gochat:gochat@{address}/test");
     for (variable, value, key) in [
         ("REPO__DATABASE__URL", &database, "repo.database.url"),

@@ -1,9 +1,12 @@
 //! Each part of the infrastructure stands still in its turn: clients are told what to do, what was acknowledged stays, and
 //! everything goes on when the part is back.
 
-use std::{net::TcpListener, process::Stdio};
+use std::process::Stdio;
 
-use im_infra::{session_store::SessionStore as _, testing::eventually};
+use im_infra::{
+    session_store::SessionStore as _,
+    testing::{eventually, free_address},
+};
 use proto::client::{self, client_frame::Frame as Out, server_frame::Frame as In};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -158,12 +161,13 @@ impl Pair {
     }
 
     async fn r10_without_a_free_slot_a_gateway_waits_and_one_that_lost_its_own_sends_clients_away(&mut self) {
+        // It has to be asked before it says where it listens.
         let (http, admin) = (free_address(), free_address());
         let (folder, mut settings) = self.cluster.operator();
         settings.push(("GOCHAT__GATEWAY__HTTP__LISTEN".into(), http.clone()));
         settings.push(("GOCHAT__ADMIN__LISTEN".into(), admin.clone()));
         let mut third = command(&folder, &settings);
-        let _third = third.arg("gateway").stdout(Stdio::null()).spawn().unwrap();
+        let _third = third.arg("gateway").stdout(Stdio::inherit()).spawn().unwrap();
         waits_for(&admin, Some("gateway slot")).await;
         eventually("its refusal to be counted", || async {
             (sum([admin.clone()], r#"im_refusals_total{code="no_free_slot"}"#).await > 0.0).then_some(())
@@ -295,9 +299,4 @@ async fn sum(admins: impl IntoIterator<Item = String>, series: &str) -> f64 {
         sum += lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>();
     }
     sum
-}
-
-/// For a process that has to be asked before it says where it listens.
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }

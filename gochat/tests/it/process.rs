@@ -3,6 +3,7 @@
 use std::{ffi::OsString, path::Path, process::Stdio, time::Duration};
 
 use im_bench::ready::Ready;
+use im_infra::testing::free_address;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::{Child, Command},
@@ -70,7 +71,8 @@ pub(crate) fn command(folder: &Path, settings: &[(String, String)]) -> Command {
     let mut command = Command::new(binary());
     command
         .env("GOCHAT__PROCESS__DATA_DIR", folder)
-        .env("GOCHAT__GATEWAY__HTTP__LISTEN", "127.0.0.1:0")
+        // Where it is started again, and nobody may have come meanwhile.
+        .env("GOCHAT__GATEWAY__HTTP__LISTEN", free_address())
         .env("GOCHAT__ADMIN__LISTEN", "127.0.0.1:0")
         .env("GOCHAT__RPC__LISTEN", "127.0.0.1:0")
         .env("GOCHAT__GATEWAY__RATE__ANONYMOUS_PER_MINUTE", "100000")

@@ -6,7 +6,7 @@ use im_infra::{
     config::Secret,
     lifecycle::Lifecycle,
     telemetry::Telemetry,
-    testing::{eventually, infra},
+    testing::{eventually, free_address, infra},
 };
 use im_repo::cache::{CacheOptions, RedisCache};
 use proto::repo::PutCursor;
@@ -44,7 +44,7 @@ async fn losing_all_that_is_kept_costs_reads_alone() {
 
 #[tokio::test]
 async fn a_cache_that_is_out_of_reach_is_counted_and_passed_by() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = free_address();
     let url = Secret::new(format!("redis://{nobody}/0"));
     let cache = Arc::new(RedisCache::connect(&redis(&url, "nobody"), &CacheOptions::default()).unwrap());
     let engine = Engine::with_cache(Kind::Sqlite, cache).await;

@@ -1,6 +1,6 @@
 //! A place where services could run, and what a doctor says of it.
 
-use std::{net::TcpListener, path::Path, process::Stdio};
+use std::{path::Path, process::Stdio};
 
 use im_infra::{
     access_token::SigningKey,
@@ -106,9 +106,4 @@ impl Site {
         let statement = Statement::from_string(self.database.get_database_backend(), "show tables");
         self.database.query_all_raw(statement).await.unwrap().len()
     }
-}
-
-/// A port of this host on which nobody listens.
-pub(super) fn dead_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
