@@ -7,18 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Long beside what is waited for: it ends a test that would wait for ever, and is no measure of speed.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Below those that a system gives to outgoing connections, and to listeners that ask for none; those of `scripts/infra` are
 /// above.
 const PORTS: Range<u16> = 10_000..20_000;
 
-/// Waits until `check` answers, at most thirty seconds.
+/// Waits until `check` answers, at most ten seconds.
 ///
 /// # Panics
 /// If it never does; `what` says what was waited for.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, check: impl FnMut() -> F) -> T {
-    eventually_within(PATIENCE, what, check).await
+    eventually_within(Duration::from_secs(10), what, check).await
 }
 
 /// Waits until `check` answers, at most for `limit`.
@@ -51,17 +49,13 @@ pub fn infra(variable: &str) -> String {
     })
 }
 
-/// A port of loopback on which nobody listens, for who has to be told one. Nobody is given it by chance before it is used: a
+/// Where on loopback nobody listens, as host and port, for who has to be told. Nobody is given it by chance before it is used: a
 /// port that was bound to 0 and let go may be the next outgoing connection's.
 ///
 /// # Panics
 /// If none is found.
-pub fn free_port() -> u16 {
-    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
-    (0..PORTS.len()).map(|_| fastrand::u16(PORTS)).find(is_free).expect("one of ten thousand ports is free")
-}
-
-/// [`free_port`] as host and port.
 pub fn free_address() -> String {
-    format!("{}:{}", Ipv4Addr::LOCALHOST, free_port())
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let port = (0..PORTS.len()).map(|_| fastrand::u16(PORTS)).find(is_free).expect("one of ten thousand ports is free");
+    format!("{}:{port}", Ipv4Addr::LOCALHOST)
 }

@@ -19,7 +19,7 @@ use tokio_tungstenite::{
 use super::server::At;
 
 /// How long anything may take before a test gives up on it.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A user with a session.
 #[derive(Clone)]

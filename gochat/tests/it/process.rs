@@ -75,8 +75,6 @@ pub(crate) fn command(folder: &Path, settings: &[(String, String)]) -> Command {
         .env("GOCHAT__GATEWAY__HTTP__LISTEN", free_address())
         .env("GOCHAT__ADMIN__LISTEN", "127.0.0.1:0")
         .env("GOCHAT__RPC__LISTEN", "127.0.0.1:0")
-        // A slow machine fails no test that is not of time.
-        .env("GOCHAT__GATEWAY__HTTP__OUTCOME_TIMEOUT_MS", "20000")
         .env("GOCHAT__GATEWAY__RATE__ANONYMOUS_PER_MINUTE", "100000")
         .env("GOCHAT__GATEWAY__WS__DRAIN_MS", "200")
         // OpenTelemetry's own: spans leave at once, not every five seconds.
